@@ -1,0 +1,143 @@
+/**
+ * Every failure a user can meet has a stable code here. The table is the single source: docs/errors.md is checked
+ * against it, HTTP answers take their status from it, and the exit code of a CLI follows from it.
+ */
+export interface ErrorSpec {
+  /** HTTP status when the failure reaches an API client. */
+  readonly status: number
+  /** What the reader should do, as one imperative sentence. */
+  readonly remedy: string
+}
+
+const spec = (status: number, remedy: string): ErrorSpec => ({ status, remedy })
+
+export const ERRORS = {
+  API_BAD_REQUEST: spec(
+    400,
+    'Correct the request as the message says; the OpenAPI document at /api/v1/openapi.json has the schema.',
+  ),
+  API_BUSY: spec(503, 'Try again later, or raise the limit named in the message.'),
+  API_HOST_REFUSED: spec(
+    403,
+    'Open the hub by the address that it listens on, for example http://127.0.0.1:8080.',
+  ),
+  API_NOT_FOUND: spec(404, 'Check the id or the path.'),
+  API_TOO_LARGE: spec(413, 'Send less at once; http.maxBodyBytes is the limit.'),
+  CAMERA_BAD_SOURCE: spec(
+    400,
+    'Use folder:DIR, http(s)://…, rtsp://…, a video file or /dev/videoN as the camera source.',
+  ),
+  CAMERA_FAILED: spec(
+    503,
+    'Check that the camera is powered and reachable; the agent keeps retrying with back-off.',
+  ),
+  CONFIG_INVALID: spec(
+    400,
+    'Correct every listed path in the configuration; docs/configuration.md describes each setting.',
+  ),
+  CONFIG_UNREADABLE: spec(400, 'Check that the configuration file exists, is readable and is valid YAML.'),
+  FFMPEG_MISSING: spec(
+    503,
+    'Install ffmpeg (Debian, Ubuntu, JetPack: apt-get install ffmpeg) or set camera.ffmpegPath.',
+  ),
+  IMAGE_INVALID: spec(422, 'Send a complete JPEG, PNG or WebP image.'),
+  IMAGE_TOO_LARGE: spec(413, 'Scale the image down; the limit in pixels stands in the message.'),
+  INDEX_DAMAGED: spec(
+    500,
+    'Nothing to do: the index is rebuilt from the store. If it recurs, check the disk.',
+  ),
+  INTERNAL: spec(
+    500,
+    'Look for the time of the request in the log of the hub, and report it with those lines.',
+  ),
+  MODEL_DIM_MISMATCH: spec(
+    409,
+    'Use vectors of the model that the hub runs; see the fingerprint in the message.',
+  ),
+  MODEL_FILE_CORRUPT: spec(500, 'Restore the model file: its sha256 differs from the manifest.'),
+  MODEL_INVALID: spec(500, 'Correct the manifest as listed; docs/models.md describes each field.'),
+  MODEL_MISSING: spec(500, 'Point model.dir at a directory with manifest.json and the files that it names.'),
+  MODEL_OUTPUT_INVALID: spec(
+    500,
+    'The tower returned NaN or a wrong shape: check the execution provider and the model file.',
+  ),
+  NOT_READY: spec(503, 'Wait: the hub is still loading.'),
+  PAYLOAD_INVALID: spec(
+    400,
+    'The sender speaks another protocol version or is broken; the payload was quarantined.',
+  ),
+  PORT_IN_USE: spec(
+    500,
+    'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT).',
+  ),
+  QUANTISE_ALREADY: spec(409, 'Start from the float32 export: quantising twice only loses accuracy.'),
+  QUANTISE_EXTERNAL_DATA: spec(
+    422,
+    'Keep the weight files beside the .onnx file, under the names that it records.',
+  ),
+  QUANTISE_INPUTS_UNKNOWN: spec(
+    422,
+    'Quantise a tower with one picture input [batch, 3, height, width] or with token ids; say --mode dynamic without samples for others.',
+  ),
+  QUANTISE_NOTHING: spec(
+    422,
+    'Nothing to do: the model has no Conv, MatMul, Gemm or embedding table with float32 weights.',
+  ),
+  QUANTISE_NOT_ONNX: spec(422, 'Name a readable ONNX file that holds a graph.'),
+  QUANTISE_NO_SAMPLES: spec(
+    422,
+    'Give pictures with --calibrate DIR (JPEG, PNG, WebP) or sentences with --texts FILE.',
+  ),
+  QUANTISE_OPSET: spec(422, 'Export the model again at opset 13 or later.'),
+  QUANTISE_OUTPUT: spec(500, 'Check that the output folder exists, is writable and has space.'),
+  QUANTISE_TARGET_UNREACHABLE: spec(
+    422,
+    'Lower --min-cosine, give the search more time (--search-seconds) or try the other --mode.',
+  ),
+  QUANTISE_UNSUPPORTED: spec(422, 'Export the model in float32 with standard ONNX operators.'),
+  RULES_INVALID: spec(422, 'Correct the rule as the message says.'),
+  STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
+  TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
+} as const satisfies Record<string, ErrorSpec>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** A failure with a stable code. `message` says what happened, `remedy` what to do, `cause` carries the original. */
+export class SightlineError extends Error {
+  override readonly name = 'SightlineError'
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, options: FaultOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get remedy(): string {
+    return ERRORS[this.code].remedy
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
+
+export interface FaultOptions {
+  readonly cause?: unknown
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** Shorthand: `throw fault('IMAGE_INVALID', 'not a JPEG, PNG or WebP', { cause })`. */
+export function fault(code: ErrorCode, message: string, options?: FaultOptions): SightlineError {
+  return new SightlineError(code, message, options)
+}
+
+export function isFault(error: unknown, code?: ErrorCode): error is SightlineError {
+  return error instanceof SightlineError && (code === undefined || error.code === code)
+}
+
+/** Text of any thrown value, for logs and for messages that quote a cause. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,53 @@
+import { type DestinationStream, type Logger, pino } from 'pino'
+
+export type Log = Logger
+
+export interface LogOptions {
+  /** Name of the process: `agent`, `hub`. */
+  readonly name: string
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly destination?: DestinationStream
+}
+
+/** Keys whose values never reach a log line, wherever they stand up to three levels deep. */
+const SECRET_KEYS = [
+  'password',
+  'token',
+  'secret',
+  'authorization',
+  'cookie',
+  'privateKey',
+  'apiKey',
+  'credential',
+]
+
+/** JSON lines on stderr, so that stdout stays free for what a command prints. */
+export function createLog({ name, level, destination }: LogOptions): Log {
+  const paths = SECRET_KEYS.flatMap(key => [key, `*.${key}`, `*.*.${key}`])
+  return pino(
+    {
+      name,
+      level,
+      redact: { paths, censor: '[redacted]' },
+      serializers: { err: serializeError, source: value => redactUrl(String(value)) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    destination ?? pino.destination({ dest: 2, sync: true }),
+  )
+}
+
+/** `rtsp://user:secret@host/…` -> `rtsp://…@host/…`; other text is returned as it is. */
+export function redactUrl(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/gi, '$1…@')
+}
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { code, cause } = error as Error & { code?: unknown }
+  return {
+    message: redactUrl(error.message),
+    ...(code === undefined ? {} : { code }),
+    ...(cause === undefined ? {} : { cause: serializeError(cause) }),
+    stack: error.stack === undefined ? undefined : redactUrl(error.stack),
+  }
+}
