@@ -5,7 +5,7 @@ const ModelFile = Type.Object(
   {
     path: Type.String({
       minLength: 1,
-      pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]*$',
+      pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9._/-]*$',
       description: 'Relative to the model directory.',
     }),
     bytes: Type.Integer({ minimum: 1 }),
@@ -15,6 +15,7 @@ const ModelFile = Type.Object(
 )
 
 const Rgb = Type.Tuple([Type.Number(), Type.Number(), Type.Number()])
+const Deviation = Type.Number({ exclusiveMinimum: 0 })
 
 const Tower = {
   file: ModelFile,
@@ -46,7 +47,7 @@ export const ModelManifest = Type.Object(
           description: 'crop: shorter side to size, then centre crop (CLIP). squash: both sides to size.',
         }),
         mean: Rgb,
-        std: Rgb,
+        std: Type.Tuple([Deviation, Deviation, Deviation]),
       },
       { additionalProperties: false },
     ),

@@ -1,0 +1,60 @@
+import { isFault, type SightlineError } from '../errors.ts'
+import type { Batcher } from './batcher.ts'
+import { mapBounded } from './bounded-map.ts'
+import type { ImageInput } from './image-decode.ts'
+import type { ModelManifest } from './model-manifest.ts'
+import { preprocessImage, toTensor } from './preprocess.ts'
+import type { Tower } from './tower.ts'
+
+/** What became of one input: its embedding, or why there is none. */
+export type Settled = { readonly vector: Float32Array } | { readonly error: SightlineError }
+
+export interface ImageEncoderOptions {
+  readonly spec: ModelManifest['image']
+  readonly batcher: Batcher<Uint8Array, Float32Array>
+  readonly maxPixels: number
+  /** Most pictures of one call in work at once; the rest wait undecoded. */
+  readonly maxAhead: number
+}
+
+/** Pictures to unit vectors: while one batch runs, the next pictures are decoded and resized. */
+export class ClipImageEncoder {
+  readonly #options: ImageEncoderOptions
+
+  constructor(options: ImageEncoderOptions) {
+    this.#options = options
+  }
+
+  /** Results in the order of the inputs. @throws what is no single picture's fault (MODEL_*, abort) */
+  encode(inputs: readonly ImageInput[], signal?: AbortSignal): Promise<Settled[]> {
+    return mapBounded(inputs, this.#options.maxAhead, input => this.#encodeOne(input, signal))
+  }
+
+  async #encodeOne(input: ImageInput, signal: AbortSignal | undefined): Promise<Settled> {
+    signal?.throwIfAborted()
+    const { spec, batcher, maxPixels } = this.#options
+    try {
+      const { pixels } = await preprocessImage(input, spec, { maxPixels })
+      return { vector: await batcher.submit(pixels, signal) }
+    } catch (error) {
+      if (isFault(error) && ITEM_FAULTS.has(error.code)) return { error }
+      throw error
+    }
+  }
+}
+
+/** Faults of one picture, which leave the others alone. */
+const ITEM_FAULTS: ReadonlySet<string> = new Set(['IMAGE_INVALID', 'IMAGE_TOO_LARGE', 'MODEL_OUTPUT_INVALID'])
+
+/** The batch runner of an image tower: prepared pixels in, unit vectors out. */
+export function imageRunner(tower: Tower, spec: ModelManifest['image']) {
+  const length = 3 * spec.size * spec.size
+  return (batch: readonly Uint8Array[]) => {
+    const data = new Float32Array(batch.length * length)
+    for (const [i, pixels] of batch.entries()) {
+      toTensor(pixels, spec, data.subarray(i * length, (i + 1) * length))
+    }
+    const dims = [batch.length, 3, spec.size, spec.size]
+    return tower.embed([{ name: spec.input, type: 'float32', data, dims }], batch.length)
+  }
+}

@@ -1,0 +1,188 @@
+import { join } from 'node:path'
+import { type Clock, systemClock } from '../clock.ts'
+import { fault, type SightlineError } from '../errors.ts'
+import { Batcher, type BatchStats } from './batcher.ts'
+import { DEFAULT_MAX_PIXELS, type ImageInput } from './image-decode.ts'
+import { ClipImageEncoder, imageRunner, type Settled } from './image-encoder.ts'
+import { readManifest, type VerifyOptions, verifyFiles } from './model-files.ts'
+import { type ModelManifest, modelFingerprint } from './model-manifest.ts'
+import type { SessionOptions } from './session.ts'
+import { ClipTextEncoder, type EncodeTextOptions, type TextCacheStats, textRunner } from './text-encoder.ts'
+import { loadTokenizer } from './tokenizer.ts'
+import { Tower } from './tower.ts'
+
+export type { ImageInput, RawFrame } from './image-decode.ts'
+export type { Settled } from './image-encoder.ts'
+
+export type TowerName = 'image' | 'text'
+
+export interface LoadModelOptions extends SessionOptions, VerifyOptions {
+  readonly dir: string
+  /** Towers that will be used; only their files must be there. Default: both. */
+  readonly towers?: readonly TowerName[]
+  /** Default 16. */
+  readonly maxBatch?: number
+  /** How long the first item of a batch waits for company, in milliseconds. Default 0. */
+  readonly maxWaitMs?: number
+  /** Most items waiting for a tower; more are refused with MODEL_BUSY. Default 1024. */
+  readonly maxQueued?: number
+  /** Pictures of more pixels are refused. Default 50 million. */
+  readonly maxPixels?: number
+  /** Memory for text vectors. Default 16 MiB. */
+  readonly textCacheBytes?: number
+  readonly clock?: Clock
+}
+
+export interface ModelStats {
+  readonly image: BatchStats | undefined
+  readonly text: (BatchStats & { readonly cache: TextCacheStats }) | undefined
+}
+
+export interface EncodeOptions {
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Opens a model directory: checks the manifest and the files, loads the tokenizer. The ONNX sessions open at first use
+ * or at `warmUp`.
+ * @throws MODEL_MISSING, MODEL_INVALID, MODEL_FILE_CORRUPT
+ */
+export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
+  const { dir, towers = ['image', 'text'], clock = systemClock } = options
+  const manifest = await readManifest(dir)
+  const { image, text } = manifest
+  const files = [
+    ...(towers.includes('image') ? [image.file] : []),
+    ...(towers.includes('text') ? [text.file, text.tokenizer, text.tokenizerConfig] : []),
+  ]
+  await verifyFiles(dir, files, options)
+  const tokenizer = towers.includes('text') ? await loadTokenizer(manifest, dir) : undefined
+  const maxBatch = options.maxBatch ?? 16
+  const limits = { maxBatch, maxWaitMs: options.maxWaitMs ?? 0, maxQueued: options.maxQueued ?? 1024 }
+
+  const parts: { -readonly [K in keyof ModelParts]: ModelParts[K] } = { manifest }
+  if (towers.includes('image')) {
+    const spec = {
+      path: join(dir, image.file.path),
+      dim: manifest.dim,
+      inputs: [image.input],
+      output: image.output,
+    }
+    const tower = new Tower(spec, options)
+    const batcher = new Batcher({ run: imageRunner(tower, image), clock, limits })
+    const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS
+    parts.image = {
+      tower,
+      batcher,
+      encoder: new ClipImageEncoder({ spec: image, batcher, maxPixels, maxAhead: 2 * maxBatch }),
+    }
+  }
+  if (tokenizer !== undefined) {
+    const inputs = [text.inputIds, ...(text.attentionMask === undefined ? [] : [text.attentionMask])]
+    const spec = { path: join(dir, text.file.path), dim: manifest.dim, inputs, output: text.output }
+    const tower = new Tower(spec, options)
+    const batcher = new Batcher({ run: textRunner(tower, text), clock, limits })
+    const cacheBytes = options.textCacheBytes ?? 16 * 2 ** 20
+    parts.text = {
+      tower,
+      batcher,
+      encoder: new ClipTextEncoder({ tokenizer, batcher, cacheBytes, maxAhead: 2 * maxBatch }),
+    }
+  }
+  return new ClipModel(parts)
+}
+
+interface Half<Item, Encoder> {
+  readonly tower: Tower
+  readonly batcher: Batcher<Item, Float32Array>
+  readonly encoder: Encoder
+}
+
+interface ModelParts {
+  readonly manifest: ModelManifest
+  readonly image?: Half<Uint8Array, ClipImageEncoder>
+  readonly text?: Half<readonly number[], ClipTextEncoder>
+}
+
+/** A dual encoder in use. Vectors are L2-normalised Float32Arrays of `dim`, the caller's to keep. */
+export class ClipModel {
+  readonly manifest: ModelManifest
+  /** Vectors are comparable only with vectors of the same fingerprint. */
+  readonly fingerprint: string
+  readonly #parts: ModelParts
+  #closing: Promise<void> | undefined
+
+  constructor(parts: ModelParts) {
+    this.manifest = parts.manifest
+    this.fingerprint = modelFingerprint(parts.manifest)
+    this.#parts = parts
+  }
+
+  get dim(): number {
+    return this.manifest.dim
+  }
+
+  get stats(): ModelStats {
+    const { image, text } = this.#parts
+    return {
+      image: image?.batcher.stats,
+      text: text && { ...text.batcher.stats, cache: text.encoder.cacheStats },
+    }
+  }
+
+  /** Opens the sessions of the towers that were loaded. @throws MODEL_INVALID */
+  async warmUp(): Promise<void> {
+    await Promise.all([this.#parts.image?.tower.open(), this.#parts.text?.tower.open()])
+  }
+
+  /**
+   * Embeds pictures; all or none.
+   * @throws the first faulty picture's IMAGE_INVALID, IMAGE_TOO_LARGE or MODEL_OUTPUT_INVALID with `details.index`;
+   * MODEL_INVALID, MODEL_FAILED, MODEL_BUSY; the signal's reason
+   */
+  async encodeImages(inputs: readonly ImageInput[], options: EncodeOptions = {}): Promise<Float32Array[]> {
+    const settled = await this.encodeImagesSettled(inputs, options)
+    return settled.map((result, index) => {
+      if ('vector' in result) return result.vector
+      throw withIndex(result.error, index)
+    })
+  }
+
+  /** As `encodeImages`, but a faulty picture leaves the others' vectors alone. @throws MODEL_*, the signal's reason */
+  encodeImagesSettled(inputs: readonly ImageInput[], options: EncodeOptions = {}): Promise<Settled[]> {
+    return this.#half('image').encoder.encode(inputs, options.signal)
+  }
+
+  /**
+   * Embeds sentences; recent ones come from a cache.
+   * @throws TEXT_INVALID with `details.index`; MODEL_INVALID, MODEL_FAILED, MODEL_BUSY; the signal's reason
+   */
+  encodeTexts(texts: readonly string[], options: EncodeTextOptions = {}): Promise<Float32Array[]> {
+    return this.#half('text').encoder.encode(texts, options)
+  }
+
+  /** Finishes what was accepted and ends the sessions. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const halves = [this.#parts.image, this.#parts.text].filter(half => half !== undefined)
+    await Promise.all(halves.map(({ batcher }) => batcher.close()))
+    await Promise.all(halves.map(({ tower }) => tower.close()))
+  }
+
+  #half<Name extends TowerName>(name: Name): NonNullable<ModelParts[Name]> {
+    const half = this.#parts[name]
+    if (half === undefined) throw fault('MODEL_MISSING', `the ${name} tower was not loaded`)
+    return half
+  }
+}
+
+function withIndex(error: SightlineError, index: number): SightlineError {
+  return fault(error.code, `image ${index}: ${error.message}`, {
+    cause: error,
+    details: { ...error.details, index },
+  })
+}
