@@ -23,6 +23,10 @@ export const ERRORS = {
   ),
   API_NOT_FOUND: spec(404, 'Check the id or the path.'),
   API_TOO_LARGE: spec(413, 'Send less at once; http.maxBodyBytes is the limit.'),
+  BROKER_UNREACHABLE: spec(
+    503,
+    'Check broker.url and that the broker runs; meanwhile everything is kept in the outbox.',
+  ),
   CAMERA_BAD_SOURCE: spec(
     400,
     'Use folder:DIR, http(s)://…, rtsp://…, a video file or /dev/videoN as the camera source.',
@@ -36,6 +40,7 @@ export const ERRORS = {
     'Correct every listed path in the configuration; docs/configuration.md describes each setting.',
   ),
   CONFIG_UNREADABLE: spec(400, 'Check that the configuration file exists, is readable and is valid YAML.'),
+  DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
   FFMPEG_MISSING: spec(
     503,
     'Install ffmpeg (Debian, Ubuntu, JetPack: apt-get install ffmpeg) or set camera.ffmpegPath.',
@@ -57,12 +62,28 @@ export const ERRORS = {
   MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),
   MODEL_FAILED: spec(503, 'Restart the process; if it recurs, check memory and the execution provider.'),
   MODEL_FILE_CORRUPT: spec(500, 'Restore the model file: its sha256 differs from the manifest.'),
+  MODEL_HASH_MISMATCH: spec(
+    502,
+    'The source does not have the content that was agreed on: check the mirror; after an announced change pull with --repin.',
+  ),
   MODEL_INVALID: spec(500, 'Correct the manifest as listed; docs/models.md describes each field.'),
   MODEL_MISSING: spec(500, 'Point model.dir at a directory with manifest.json and the files that it names.'),
   MODEL_OUTPUT_INVALID: spec(
     500,
     'The tower returned NaN or a wrong shape: check the execution provider and the model file.',
   ),
+  MODEL_PULL_BUSY: spec(409, 'Wait until the other pull of this model has ended.'),
+  MODEL_PULL_FAILED: spec(
+    502,
+    'Check the network, the proxy and the mirror, then pull again: what was fetched is taken up.',
+  ),
+  MODEL_REGISTRY_INVALID: spec(
+    400,
+    'Correct the registry file as listed; docs/model-registry.md describes it.',
+  ),
+  MODEL_SOURCE_REFUSED: spec(400, 'Use an https source, or name a trusted http mirror with --mirror.'),
+  MODEL_STORE_FAILED: spec(500, 'Check that the model store exists, is writable and undamaged.'),
+  MODEL_UNKNOWN: spec(404, 'Choose a model of `sightline-models list`, or add one with --registry FILE.'),
   NOT_READY: spec(503, 'Wait: the hub is still loading.'),
   PAYLOAD_INVALID: spec(
     400,
@@ -101,6 +122,7 @@ export const ERRORS = {
     500,
     'Nothing to do: the hub sends its rules again. If it recurs, check the disk of the device.',
   ),
+  RULES_CONFLICT: spec(409, 'Read the rules again and repeat the change on what they are now.'),
   RULES_INVALID: spec(422, 'Correct the rule as the message says.'),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),

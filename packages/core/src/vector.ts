@@ -30,7 +30,7 @@ export function l2Normalize(vector: Float32Array): Float32Array {
 
 /** Little-endian float32 bytes; a copy, so that the vector may be reused. */
 export function vectorToBytes(vector: Float32Array): Uint8Array {
-  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).slice()
+  return new Uint8Array(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength))
 }
 
 /**
@@ -41,7 +41,8 @@ export function vectorFromBytes(bytes: Uint8Array, dim: number): Float32Array {
   if (bytes.byteLength !== dim * 4) {
     throw fault('PAYLOAD_INVALID', `a vector of ${bytes.byteLength} bytes is not ${dim} float32`)
   }
-  const vector = new Float32Array(bytes.slice().buffer)
+  // A plain copy: `slice` of a Buffer is a view of its pool, at any alignment.
+  const vector = new Float32Array(new Uint8Array(bytes).buffer)
   const norm = Math.sqrt(dot(vector, vector))
   if (!(Math.abs(norm - 1) <= 1e-3))
     throw fault('PAYLOAD_INVALID', `a vector of norm ${norm} is not L2-normalised`)

@@ -67,9 +67,7 @@ export class Batcher<Item, Result> {
       signal?.addEventListener('abort', () => this.#drop(waiting), { once: true })
       this.#queue.push(waiting)
       if (this.#queue.length >= this.#limits.maxBatch) this.#filled.abort()
-      this.#draining ??= this.#drain().finally(() => {
-        this.#draining = undefined
-      })
+      this.#draining ??= this.#drain()
     })
   }
 
@@ -88,6 +86,8 @@ export class Batcher<Item, Result> {
       const batch = this.#queue.splice(0, this.#limits.maxBatch)
       if (batch.length > 0) await this.#runBatch(batch)
     }
+    // In the same turn as the check above: an item submitted a turn later must find nobody draining.
+    this.#draining = undefined
   }
 
   async #waitForCompany(): Promise<void> {

@@ -14,6 +14,16 @@ export type ImageInput = Uint8Array | RawFrame
 export interface DecodeOptions {
   /** Width times height above which an image is refused before it is decoded. Default 50 million. */
   readonly maxPixels?: number
+  /**
+   * Size to shrink to while decoding, from the size as shown; an approximation by libvips, off the event loop. Left
+   * out for raw frames and where alpha, CMYK or 16 bit need exact pixels first.
+   */
+  readonly shrink?: (size: Size) => Size
+}
+
+export interface Size {
+  readonly width: number
+  readonly height: number
 }
 
 export const DEFAULT_MAX_PIXELS = 50_000_000
@@ -49,11 +59,11 @@ export async function readImageHeader(bytes: Uint8Array, options: DecodeOptions 
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawFrame> {
   if (!(input instanceof Uint8Array)) return checkRawFrame(input, options)
   const image = open(input, options)
-  const { space } = await inspect(image, input)
+  const header = await inspect(image, input)
   try {
-    if (space === 'cmyk') return await decodeCmyk(image)
-    if (space === 'grey16') return await decodeGrey16(image)
-    const { data, info } = await image
+    if (header.space === 'cmyk') return await decodeCmyk(image)
+    if (header.space === 'grey16') return await decodeGrey16(image)
+    const { data, info } = await shrunk(image, header, options)
       .toColourspace('srgb')
       .removeAlpha()
       .raw()
@@ -72,13 +82,31 @@ function open(bytes: Uint8Array, { maxPixels = DEFAULT_MAX_PIXELS }: DecodeOptio
   return sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true, autoOrient: true })
 }
 
-async function inspect(image: Sharp, bytes: Uint8Array): Promise<ImageHeader & { space: string }> {
+interface Inspected extends ImageHeader {
+  readonly space: string
+  readonly exact: boolean
+}
+
+async function inspect(image: Sharp, bytes: Uint8Array): Promise<Inspected> {
   try {
-    const { autoOrient, space } = await image.metadata()
-    return { format: sniff(bytes)!, width: autoOrient.width, height: autoOrient.height, space }
+    const { autoOrient, space, depth, hasAlpha } = await image.metadata()
+    const exact = hasAlpha || depth !== 'uchar'
+    return { format: sniff(bytes)!, width: autoOrient.width, height: autoOrient.height, space, exact }
   } catch (error) {
     throw imageFault(error)
   }
+}
+
+/**
+ * Never enlarges. `fastShrinkOnLoad: false` keeps libjpeg's scaled decoding away from the last factor of two, where it
+ * would show.
+ */
+function shrunk(image: Sharp, header: Inspected, { shrink }: DecodeOptions): Sharp {
+  if (shrink === undefined || header.exact) return image
+  const { width, height } = shrink(header)
+  if (width >= header.width && height >= header.height) return image
+  const size = { width: Math.min(width, header.width), height: Math.min(height, header.height) }
+  return image.resize({ ...size, fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: false })
 }
 
 /** The container by its magic bytes (JPEG: T.81 B.1; PNG: ISO 15948 5.2; WebP: RFC 9649 2.4). */

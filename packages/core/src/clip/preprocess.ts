@@ -1,4 +1,4 @@
-import { type DecodeOptions, decodeImage, type ImageInput } from './image-decode.ts'
+import { type DecodeOptions, decodeImage, type ImageInput, type Size } from './image-decode.ts'
 import { type ResampleWindow, resampleBicubic } from './resample.ts'
 
 export type { DecodeOptions, ImageInput, RawFrame } from './image-decode.ts'
@@ -31,8 +31,21 @@ export async function preprocessImage(
   spec: PreprocessSpec,
   options: DecodeOptions = {},
 ): Promise<PreparedImage> {
-  const frame = await decodeImage(input, options)
-  return { pixels: resampleBicubic(frame, resizeWindow(frame, spec)) }
+  let window: ResampleWindow | undefined
+  const shrink = (size: Size): Size => {
+    window = resizeWindow(size, spec)
+    return { width: roughSide(size.width, window.width), height: roughSide(size.height, window.height) }
+  }
+  const frame = await decodeImage(input, { ...options, shrink })
+  return { pixels: resampleBicubic(frame, window ?? resizeWindow(frame, spec)) }
+}
+
+/**
+ * From six times the wanted side, libvips takes the picture down to four times first, so that the exact filter's time on
+ * the event loop has a bound. Measured cost against the exact filter alone: 0.1 to 0.9 of 255 on average (docs/models.md).
+ */
+function roughSide(full: number, wanted: number): number {
+  return full >= 6 * wanted ? 4 * wanted : full
 }
 
 /** Where the model's square lies: torchvision's `Resize(size)` and `CenterCrop(size)`, or the whole picture squashed. */

@@ -71,5 +71,7 @@ describe('vectors on the wire', () => {
     const packet = new Uint8Array(33)
     packet.set(vectorToBytes(vector), 1)
     expect(vectorFromBytes(packet.subarray(1), 8)).toEqual(vector)
+    // A Buffer's slice is a view of the pool that it came from.
+    expect(vectorFromBytes(Buffer.from(packet).subarray(1), 8)).toEqual(vector)
   })
 })

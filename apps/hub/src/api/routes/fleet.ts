@@ -1,0 +1,37 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { RecordStore } from '../../store/record-store.ts'
+import type { LiveFeed } from '../live-feed.ts'
+import { NodeShape } from '../shapes.ts'
+import { nodeView } from '../views.ts'
+
+export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: LiveFeed }> = async (
+  app,
+  { store, live },
+) => {
+  app.get(
+    '/nodes',
+    {
+      schema: {
+        summary: 'Devices and their state',
+        response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
+      },
+    },
+    async () => ({ nodes: store.nodes().map(record => nodeView(record, store)) }),
+  )
+
+  app.get(
+    '/live',
+    {
+      schema: {
+        summary: 'Frames, incidents and device states as they come (server-sent events)',
+        description:
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes.',
+      },
+    },
+    (_request, reply) => {
+      live.attach(reply.raw, {})
+      reply.hijack()
+    },
+  )
+}

@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { fault } from '@sightline/core'
+import { Type } from 'typebox'
+import type { RecordStore } from '../../store/record-store.ts'
+import { parseFilter } from '../filter.ts'
+import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
+import { frameView, incidentView } from '../views.ts'
+
+const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
+
+export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = async (app, { store }) => {
+  app.get(
+    '/frames',
+    {
+      schema: {
+        summary: 'Newest frames',
+        querystring: Type.Object({ limit: Limit(50, 500), ...FilterShape }, { additionalProperties: false }),
+        response: { 200: Type.Object({ frames: Type.Array(FrameShape) }) },
+      },
+    },
+    async ({ query: { limit, ...filter } }) => ({
+      frames: store.recent(parseFilter(filter), limit ?? 50).map(frameView),
+    }),
+  )
+
+  app.get(
+    '/frames/:id',
+    { schema: { summary: 'One frame', params: Id, response: { 200: FrameShape } } },
+    async ({ params: { id } }) => {
+      const frame = store.frame(id)
+      if (frame === undefined) throw fault('API_NOT_FOUND', `no frame ${id}`)
+      return frameView(frame)
+    },
+  )
+
+  app.get(
+    '/frames/:id/thumbnail',
+    { schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id } },
+    async ({ params: { id } }, reply) => {
+      const thumbnail = store.thumbnail(id)
+      if (thumbnail === undefined) throw fault('API_NOT_FOUND', `no thumbnail of frame ${id}`)
+      // A frame's id names its content for ever.
+      return reply
+        .type('image/jpeg')
+        .header('cache-control', 'private, max-age=31536000, immutable')
+        .send(Buffer.from(thumbnail))
+    },
+  )
+
+  app.get(
+    '/events',
+    {
+      schema: {
+        summary: 'Moderation incidents, newest first',
+        querystring: Type.Object(
+          {
+            limit: Limit(50, 500),
+            rule: Type.Optional(Type.String({ maxLength: 64 })),
+            open: Type.Optional(
+              Type.Boolean({ description: 'Only those that go on (or only those that ended).' }),
+            ),
+            ...FilterShape,
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Object({ events: Type.Array(IncidentShape) }) },
+      },
+    },
+    async ({ query: { limit, rule, open, ...filter } }) => ({
+      events: store
+        .incidents({ ...parseFilter(filter), rule, open }, limit ?? 50)
+        .map(incident => incidentView(incident, id => store.frame(id)?.hasThumbnail ?? false)),
+    }),
+  )
+}

@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { ClipModel } from '@sightline/core'
+import { Type } from 'typebox'
+import type { IndexKeeper } from '../../index/index-keeper.ts'
+import type { RecordStore } from '../../store/record-store.ts'
+
+const Counts = Type.Record(Type.String(), Type.Number())
+
+export interface SystemParts {
+  readonly store: RecordStore
+  readonly model: ClipModel
+  readonly index: IndexKeeper
+  readonly version: string
+  /** Running totals of the ingest. */
+  readonly ingested: () => Record<string, number>
+}
+
+export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, parts) => {
+  const { store, model, index, version, ingested } = parts
+  const { manifest } = model
+  app.get(
+    '/system',
+    {
+      schema: {
+        summary: 'Version, model and totals',
+        response: {
+          200: Type.Object({
+            version: Type.String(),
+            model: Type.Object({
+              name: Type.String(),
+              title: Type.String(),
+              fingerprint: Type.String(),
+              dim: Type.Integer(),
+              license: Type.String(),
+              notice: Type.String(),
+              cannot: Type.Array(Type.String()),
+            }),
+            counts: Counts,
+            index: Counts,
+            ingest: Counts,
+          }),
+        },
+      },
+    },
+    async () => ({
+      version,
+      model: {
+        name: manifest.name,
+        title: manifest.title,
+        fingerprint: model.fingerprint,
+        dim: model.dim,
+        license: manifest.license.spdx,
+        notice: manifest.license.notice,
+        cannot: manifest.cannot,
+      },
+      counts: { ...store.counts() },
+      index: { ...index.stats() },
+      ingest: ingested(),
+    }),
+  )
+}

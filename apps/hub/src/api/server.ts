@@ -1,0 +1,174 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import fastifyMultipart from '@fastify/multipart'
+import fastifyStatic from '@fastify/static'
+import fastifySwagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { IndexKeeper } from '../index/index-keeper.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { Metrics } from '../metrics.ts'
+import type { RuleDesk } from '../rules/rule-desk.ts'
+import type { Search } from '../search/search.ts'
+import type { HubSettings } from '../settings.ts'
+import type { RecordStore } from '../store/record-store.ts'
+import { installErrorHandling } from './errors.ts'
+import { LiveFeed } from './live-feed.ts'
+import { encodeRoutes } from './routes/encode.ts'
+import { fleetRoutes } from './routes/fleet.ts'
+import { frameRoutes } from './routes/frames.ts'
+import { ruleRoutes } from './routes/rules.ts'
+import { searchRoutes } from './routes/search.ts'
+import { systemRoutes } from './routes/system.ts'
+import { installSecurity, isLoopback } from './security.ts'
+import { frameView, incidentView, nodeView } from './views.ts'
+
+const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
+
+/** What the API speaks for. */
+export interface ApiParts {
+  readonly store: RecordStore
+  readonly model: ClipModel
+  readonly index: IndexKeeper
+  readonly ingest: Ingest
+  readonly rules: RuleDesk
+  readonly search: Search
+}
+
+export interface HttpApiOptions {
+  readonly settings: HubSettings['http']
+  readonly parts: ApiParts
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly version: string
+}
+
+/** The HTTP side of a hub: API, live feed, dashboard, health and metrics. */
+export class HttpApi implements Service {
+  readonly name = 'http'
+  readonly #options: HttpApiOptions
+  readonly #live: LiveFeed
+  #app: FastifyInstance | undefined
+  #detach: () => void = () => {}
+
+  constructor(options: HttpApiOptions) {
+    this.#options = options
+    this.#live = new LiveFeed({ maxClients: options.settings.maxLiveClients })
+  }
+
+  get port(): number {
+    const address = this.#app?.server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  async start(): Promise<void> {
+    const { settings, log } = this.#options
+    this.#app = await this.#build()
+    this.#detach = this.#feedLive()
+    try {
+      await this.#app.listen({ host: settings.host, port: settings.port })
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+        throw fault('PORT_IN_USE', `HTTP port ${settings.port} on ${settings.host} is taken`, { cause })
+      }
+      throw cause
+    }
+    if (!isLoopback(settings.host)) {
+      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in or TLS')
+    }
+    log.info({ host: settings.host, port: this.port }, 'http listening')
+  }
+
+  async stop(): Promise<void> {
+    this.#detach()
+    this.#live.close()
+    await this.#app?.close()
+  }
+
+  /** The application without a socket, for `inject`. */
+  async #build(): Promise<FastifyInstance> {
+    const { settings, log, parts, metrics, version } = this.#options
+    const { store, model, index, ingest, rules, search } = parts
+    const app = Fastify({
+      bodyLimit: settings.maxBodyBytes,
+      requestTimeout: settings.requestTimeoutMs,
+      forceCloseConnections: true,
+      ajv: { customOptions: { removeAdditional: false } },
+    }).withTypeProvider<TypeBoxTypeProvider>()
+    installErrorHandling(app, log)
+    installSecurity(app, settings.host)
+    app.addHook('onResponse', async (request, reply) => {
+      const route = request.routeOptions.url ?? 'none'
+      metrics.requestSeconds.observe(
+        { route, method: request.method, status: reply.statusCode },
+        reply.elapsedTime / 1000,
+      )
+    })
+    await app.register(fastifyMultipart, {
+      attachFieldsToBody: 'keyValues',
+      limits: { files: 1, fields: 12, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 13 },
+    })
+    await app.register(fastifySwagger, {
+      openapi: { openapi: '3.0.3', info: { title: 'Sightline hub', version } },
+    })
+    await app.register(
+      async api => {
+        await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
+        await api.register(frameRoutes, { store })
+        await api.register(fleetRoutes, { store, live: this.#live })
+        await api.register(ruleRoutes, { rules })
+        await api.register(encodeRoutes, { model })
+        await api.register(systemRoutes, {
+          store,
+          model,
+          index,
+          version,
+          ingested: () => ({ ...ingest.stats }),
+        })
+        api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+      },
+      { prefix: '/api/v1' },
+    )
+    app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
+    app.get('/readyz', { schema: { hide: true } }, async () => {
+      if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
+      return { status: 'ready' }
+    })
+    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    )
+    await this.#serveDashboard(app)
+    await app.ready()
+    return app
+  }
+
+  async #serveDashboard(app: FastifyInstance): Promise<void> {
+    if (existsSync(DASHBOARD_DIR)) {
+      await app.register(fastifyStatic, { root: DASHBOARD_DIR })
+    } else {
+      app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+        reply
+          .type('text/plain')
+          .send('The dashboard is not built: run npm run build.\nThe API is at /api/v1.\n'),
+      )
+    }
+  }
+
+  /** What is stored goes out to the browsers that watch. */
+  #feedLive(): () => void {
+    const { ingest, store } = this.#options.parts
+    const live = this.#live
+    const hasThumbnail = (id: string) => store.frame(id)?.hasThumbnail ?? false
+    const offStored = ingest.on('stored', result => {
+      if (live.clients === 0) return
+      for (const frame of result.frames) live.send('frame', frameView(frame))
+      for (const incident of result.incidents) live.send('incident', incidentView(incident, hasThumbnail))
+    })
+    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
+    return () => {
+      offStored()
+      offNode()
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { CameraStatus, NAME_PATTERN, NodeStats, Rule, SEVERITIES, Verdict } from '@sightline/core'
+import { Type } from 'typebox'
+
+/** Shapes of the HTTP API; the OpenAPI document and the response serialisers are made from these. */
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()])
+const Time = Type.String({ format: 'date-time' })
+const Name = Type.String({ pattern: NAME_PATTERN })
+
+export const FilterShape = {
+  site: Type.Optional(Name),
+  node: Type.Optional(Name),
+  camera: Type.Optional(Name),
+  from: Type.Optional(Type.String({ format: 'date-time', description: 'Captured at or after (RFC 3339).' })),
+  to: Type.Optional(Type.String({ format: 'date-time', description: 'Captured before (RFC 3339).' })),
+}
+
+export const Limit = (fallback: number, maximum: number) =>
+  Type.Optional(Type.Integer({ minimum: 1, maximum, default: fallback }))
+
+export const FrameShape = Type.Object(
+  {
+    id: Type.String(),
+    site: Name,
+    node: Name,
+    camera: Name,
+    capturedAt: Time,
+    receivedAt: Time,
+    historical: Type.Boolean(),
+    verdicts: Type.Array(Verdict),
+    thumbnailUrl: nullable(Type.String()),
+  },
+  { $id: 'Frame' },
+)
+
+export const HitShape = Type.Object({
+  ...FrameShape.properties,
+  similarity: Type.Number({ description: 'Cosine between query and frame.' }),
+  score: Type.Number({
+    description: 'Probability that this frame, rather than a typical stored one, matches the query.',
+  }),
+})
+
+export const IncidentShape = Type.Object({
+  id: Type.String(),
+  rule: Type.String(),
+  ruleName: Type.String(),
+  severity: Type.Union(SEVERITIES.map(level => Type.Literal(level))),
+  site: Name,
+  node: Name,
+  camera: Name,
+  startedAt: Time,
+  updatedAt: Time,
+  endedAt: nullable(Time),
+  peakScore: Type.Number(),
+  frames: Type.Integer(),
+  bestFrameId: Type.String(),
+  thumbnailUrl: nullable(Type.String()),
+})
+
+export const NodeShape = Type.Object({
+  site: Name,
+  node: Name,
+  online: Type.Boolean(),
+  lastSeenAt: Time,
+  lastDataAt: nullable(Time),
+  agent: nullable(Type.String()),
+  provider: nullable(Type.String()),
+  fingerprint: nullable(Type.String()),
+  rulesVersion: nullable(Type.Integer()),
+  rulesError: Type.Optional(Type.String()),
+  cameras: Type.Array(
+    Type.Object({ ...CameraStatus.properties, lastFrameAt: nullable(Time) }, { additionalProperties: false }),
+  ),
+  stored: nullable(
+    Type.Object(
+      { upTo: Type.Integer(), ranges: Type.Array(Type.Tuple([Type.Integer(), Type.Integer()])) },
+      {
+        description:
+          'What is durably stored of the current session: all up to upTo, and ranges beyond a gap.',
+      },
+    ),
+  ),
+  stats: nullable(NodeStats),
+})
+
+export const RulesShape = Type.Object({
+  version: Type.Integer(),
+  updatedAt: Time,
+  rules: Type.Array(Rule),
+  warnings: Type.Array(Type.Object({ rule: Type.String(), message: Type.String() })),
+})
+
+export const ErrorShape = Type.Object(
+  { error: Type.Object({ code: Type.String(), message: Type.String(), remedy: Type.String() }) },
+  { $id: 'Error' },
+)

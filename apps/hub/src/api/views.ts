@@ -1,0 +1,76 @@
+import type { Frame, Incident, NodeRecord, RecordStore } from '../store/record-store.ts'
+
+/** Store records as the API shows them: times as RFC 3339, thumbnails as links. */
+
+export function frameView(frame: Frame) {
+  return {
+    id: frame.id,
+    site: frame.site,
+    node: frame.node,
+    camera: frame.camera,
+    capturedAt: iso(frame.capturedAt),
+    receivedAt: iso(frame.receivedAt),
+    historical: frame.historical,
+    verdicts: [...frame.verdicts],
+    thumbnailUrl: frame.hasThumbnail ? thumbnailUrl(frame.id) : null,
+  }
+}
+
+export function incidentView(incident: Incident, hasThumbnail: (frameId: string) => boolean) {
+  return {
+    id: incident.id,
+    rule: incident.rule,
+    ruleName: incident.ruleName,
+    severity: incident.severity,
+    site: incident.site,
+    node: incident.node,
+    camera: incident.camera,
+    startedAt: iso(incident.startedAt),
+    updatedAt: iso(incident.updatedAt),
+    endedAt: incident.endedAt === null ? null : iso(incident.endedAt),
+    peakScore: incident.peakScore,
+    frames: incident.frames,
+    bestFrameId: incident.bestFrameId,
+    thumbnailUrl: hasThumbnail(incident.bestFrameId) ? thumbnailUrl(incident.bestFrameId) : null,
+  }
+}
+
+export function nodeView(record: NodeRecord, store: RecordStore) {
+  const { state, stats } = record
+  const stored = state === null ? null : store.stored(record.site, record.node, state.session)
+  // Stats come every minute, state at every change: the newer of the two knows the cameras best.
+  const cameras =
+    (stats !== null && state !== null && stats.at > state.at ? stats.cameras : state?.cameras) ?? []
+  return {
+    site: record.site,
+    node: record.node,
+    online: state?.online ?? false,
+    lastSeenAt: iso(record.lastSeenAt),
+    lastDataAt: record.lastDataAt === null ? null : iso(record.lastDataAt),
+    agent: state?.agent ?? null,
+    provider: state?.provider ?? null,
+    fingerprint: state?.fingerprint ?? null,
+    rulesVersion: state?.rulesVersion ?? null,
+    ...(state?.rulesError === undefined ? {} : { rulesError: state.rulesError }),
+    cameras: cameras.map(camera => ({
+      ...camera,
+      lastFrameAt: camera.lastFrameAt === null ? null : iso(camera.lastFrameAt),
+    })),
+    stored:
+      stored === null
+        ? null
+        : {
+            upTo: stored.upTo,
+            ranges: stored.ranges.map(([first, last]): [number, number] => [first, last]),
+          },
+    stats,
+  }
+}
+
+function iso(millis: number): string {
+  return new Date(millis).toISOString()
+}
+
+function thumbnailUrl(id: string): string {
+  return `/api/v1/frames/${encodeURIComponent(id)}/thumbnail`
+}

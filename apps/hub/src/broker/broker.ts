@@ -1,0 +1,158 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { fault, type Log, parseUplinkTopic, type Service, TOPIC_PREFIX } from '@sightline/core'
+import { Aedes, type AuthenticateError, type Client } from 'aedes'
+import type { OutgoingMessage } from '../ingest/ack-sender.ts'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { HubSettings } from '../settings.ts'
+import { GuardedSocket } from './guarded-socket.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
+/** CONNACK return code 2: identifier rejected (MQTT 3.1.1, 3.1.3.1). */
+const IDENTIFIER_REJECTED = 2
+
+export interface BrokerStats {
+  /** Connections cut off for a packet above the limit. */
+  oversize: number
+  /** Connections refused at the limit. */
+  refused: number
+}
+
+export interface BrokerOptions {
+  readonly settings: HubSettings['mqtt']
+  readonly ingest: Pick<Ingest, 'accept'>
+  readonly log: Log
+}
+
+/**
+ * The embedded MQTT 3.1.1 broker. What devices publish is stored inside the authorisation step, because the broker
+ * writes PUBACK right after it: a PUBACK therefore means stored.
+ */
+export class Broker implements Service {
+  readonly name = 'broker'
+  readonly stats: BrokerStats = { oversize: 0, refused: 0 }
+  readonly #settings: HubSettings['mqtt']
+  readonly #ingest: Pick<Ingest, 'accept'>
+  readonly #log: Log
+  readonly #sockets = new Set<Socket>()
+  #aedes: Aedes | undefined
+  #server: Server | undefined
+
+  constructor({ settings, ingest, log }: BrokerOptions) {
+    this.#settings = settings
+    this.#ingest = ingest
+    this.#log = log
+  }
+
+  /** The port that is listened on, once started. */
+  get port(): number {
+    const address = this.#server?.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  get clients(): number {
+    return this.#aedes?.connectedClients ?? 0
+  }
+
+  /** @throws PORT_IN_USE */
+  async start(): Promise<void> {
+    const { host, port, maxConnections } = this.#settings
+    const aedes = await Aedes.createBroker({
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      maxClientsIdLength: 128,
+      preConnect: (_client, packet, done) => {
+        // Without an id there is no session to keep (MQTT-3.1.3-8).
+        if (packet.clientId === '' && packet.clean === false)
+          done(refusal('an empty client id needs a clean session'), false)
+        else done(null, true)
+      },
+      authorizePublish: (client, packet, done) => {
+        this.#authorizePublish(client, packet.topic, packet.payload).then(
+          () => done(null),
+          (error: Error) => done(error),
+        )
+      },
+      authorizeSubscribe: (_client, subscription, done) => {
+        const allowed = subscription.topic.startsWith(`${TOPIC_PREFIX}/`)
+        // Without a subscription the answer is 0x80, failure (MQTT 3.1.1, 3.9.3).
+        done(null, allowed ? subscription : null)
+      },
+    })
+    for (const event of ['clientError', 'connectionError'] as const) {
+      aedes.on(event, (client: Client | null, err: Error) => {
+        this.#log.debug({ client: client?.id, err }, 'mqtt connection failed')
+      })
+    }
+    this.#aedes = aedes
+    const server = createServer(socket => this.#accept(socket, aedes))
+    server.maxConnections = maxConnections
+    server.on('drop', () => this.stats.refused++)
+    this.#server = server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause: NodeJS.ErrnoException) => {
+        const taken = cause.code === 'EADDRINUSE'
+        reject(taken ? fault('PORT_IN_USE', `MQTT port ${port} on ${host} is taken`, { cause }) : cause)
+      })
+      server.listen(port, host, resolve)
+    })
+    this.#log.info({ host, port: this.port }, 'mqtt listening')
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server
+    const closed = new Promise<void>(resolve =>
+      server === undefined ? resolve() : server.close(() => resolve()),
+    )
+    const aedes = this.#aedes
+    if (aedes !== undefined && !aedes.closed) await new Promise<void>(done => aedes.close(done))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  /** Resolves when the broker has taken the message; retained ones are kept for whoever subscribes later. */
+  async publish({ topic, payload, qos, retain }: OutgoingMessage): Promise<void> {
+    const aedes = this.#aedes
+    if (aedes === undefined || aedes.closed) throw fault('NOT_READY', 'the broker is not running')
+    await new Promise<void>((resolve, reject) => {
+      const packet = {
+        cmd: 'publish' as const,
+        topic,
+        payload: Buffer.from(payload),
+        qos,
+        retain,
+        dup: false,
+      }
+      aedes.publish(packet, error => (error ? reject(error) : resolve()))
+    })
+  }
+
+  #accept(socket: Socket, aedes: Aedes): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.setNoDelay(true)
+    const remote = socket.remoteAddress
+    const { maxPacketBytes } = this.#settings
+    aedes.handle(
+      new GuardedSocket({
+        socket,
+        maxPacketBytes,
+        onRefused: () => {
+          this.stats.oversize++
+          this.#log.warn({ remote, maxPacketBytes }, 'mqtt packet too large: connection closed')
+        },
+      }),
+    )
+  }
+
+  /** Wills come this way too; their client may be gone and then is null. An error here closes the connection. */
+  async #authorizePublish(client: Client | null, topic: string, payload: Buffer | string): Promise<void> {
+    if (parseUplinkTopic(topic) === undefined) {
+      this.#log.warn({ client: client?.id, topic }, 'publish refused')
+      throw fault('PAYLOAD_INVALID', `devices may not publish to ${topic}`)
+    }
+    await this.#ingest.accept(topic, typeof payload === 'string' ? Buffer.from(payload) : payload)
+  }
+}
+
+function refusal(message: string): AuthenticateError {
+  return Object.assign(fault('PAYLOAD_INVALID', message), { returnCode: IDENTIFIER_REJECTED })
+}

@@ -1,0 +1,47 @@
+/**
+ * Watches the fixed headers of an MQTT byte stream (MQTT 3.1.1, 2.2) and tells as soon as a packet announces more bytes
+ * than allowed, that is before any of its body is buffered.
+ */
+export class PacketGuard {
+  readonly #maxPacketBytes: number
+  /** Bytes of the current packet's body still to come. */
+  #bodyLeft = 0
+  #inHeader = false
+  #length = 0
+  #multiplier = 1
+
+  constructor(maxPacketBytes: number) {
+    this.#maxPacketBytes = maxPacketBytes
+  }
+
+  /** False when the stream is to be cut off: a packet is too long, or its length is malformed (2.2.3). */
+  accept(chunk: Uint8Array): boolean {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#bodyLeft > 0) {
+        const skipped = Math.min(this.#bodyLeft, chunk.length - at)
+        this.#bodyLeft -= skipped
+        at += skipped
+      } else if (!this.#inHeader) {
+        // Packet type and flags; the length follows.
+        this.#inHeader = true
+        this.#length = 0
+        this.#multiplier = 1
+        at++
+      } else if (!this.#takeLengthByte(chunk[at++]!)) return false
+    }
+    return true
+  }
+
+  #takeLengthByte(byte: number): boolean {
+    this.#length += (byte & 0x7f) * this.#multiplier
+    if (this.#length > this.#maxPacketBytes) return false
+    if ((byte & 0x80) === 0) {
+      this.#inHeader = false
+      this.#bodyLeft = this.#length
+      return true
+    }
+    this.#multiplier *= 128
+    return this.#multiplier <= 128 ** 3
+  }
+}

@@ -1,0 +1,158 @@
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
+import { HttpApi } from './api/server.ts'
+import { Broker } from './broker/broker.ts'
+import { IndexKeeper } from './index/index-keeper.ts'
+import { Ingest } from './ingest/ingest.ts'
+import { Metrics } from './metrics.ts'
+import { RuleDesk } from './rules/rule-desk.ts'
+import { Search } from './search/search.ts'
+import type { HubSettings } from './settings.ts'
+import { openLmdbStore } from './store/lmdb-store.ts'
+
+/** The model that ships with the repository. */
+const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightline-mini/', import.meta.url))
+
+export interface Hub {
+  readonly httpPort: number
+  readonly mqttPort: number
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface HubOptions {
+  readonly settings: HubSettings
+  readonly log: Log
+  readonly clock: Clock
+  readonly version: string
+}
+
+/** Composition root: the only place where the parts of a hub are made and joined. */
+export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+  const dir = resolve(settings.dataDir)
+  await mkdir(dir, { recursive: true })
+  const { threads } = settings.model
+  const model = await loadModel({
+    dir: settings.model.dir ?? EMBEDDED_MODEL,
+    ...(threads > 0 ? { threads } : {}),
+  })
+  const store = await openLmdbStore({
+    dir: join(dir, 'store'),
+    minFreeBytes: settings.store.minFreeBytes,
+    clock,
+    log,
+  })
+  const metrics = new Metrics()
+
+  const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const broker: Broker = new Broker({ settings: settings.mqtt, ingest, log })
+  const index = new IndexKeeper({
+    settings: { dir: join(dir, 'index'), ...settings.index },
+    store,
+    ingest,
+    model,
+    log,
+  })
+  const rules = new RuleDesk({
+    store,
+    model,
+    publish: message => broker.publish(message),
+    log,
+    sites: settings.sites,
+  })
+  // A device of a site that nobody configured gets the rules as soon as it reports.
+  ingest.on('node', ({ site }) => void rules.addSite(site))
+  const search = new Search({ store, index, model, log })
+  const http = new HttpApi({
+    settings: settings.http,
+    parts: { store, model, index, ingest, rules, search },
+    metrics,
+    log,
+    version,
+  })
+  metrics.observe([
+    {
+      name: 'sightline_index_vectors',
+      help: 'Vectors that can be searched.',
+      type: 'gauge',
+      read: () => index.stats().vectors,
+    },
+    {
+      name: 'sightline_index_tail_vectors',
+      help: 'Of those, searched exactly.',
+      type: 'gauge',
+      read: () => index.stats().tail,
+    },
+    {
+      name: 'sightline_index_segments',
+      help: 'HNSW segments.',
+      type: 'gauge',
+      read: () => index.stats().segments,
+    },
+    {
+      name: 'sightline_mqtt_clients',
+      help: 'Connected MQTT clients.',
+      type: 'gauge',
+      read: () => broker.clients,
+    },
+    {
+      name: 'sightline_ingest_messages_total',
+      help: 'MQTT messages taken in.',
+      type: 'counter',
+      read: () => ingest.stats.messages,
+    },
+    {
+      name: 'sightline_ingest_frames_total',
+      help: 'Frames stored.',
+      type: 'counter',
+      read: () => ingest.stats.frames,
+    },
+    {
+      name: 'sightline_ingest_events_total',
+      help: 'Incident events stored.',
+      type: 'counter',
+      read: () => ingest.stats.events,
+    },
+    {
+      name: 'sightline_ingest_duplicates_total',
+      help: 'Records that were already stored.',
+      type: 'counter',
+      read: () => ingest.stats.duplicates,
+    },
+    {
+      name: 'sightline_ingest_quarantined_total',
+      help: 'Payloads that could not be decoded.',
+      type: 'counter',
+      read: () => ingest.stats.quarantined,
+    },
+    {
+      name: 'sightline_ingest_failures_total',
+      help: 'Messages that the store refused.',
+      type: 'counter',
+      read: () => ingest.stats.failures,
+    },
+  ])
+  // The model and the store are open already: they are stopped last, after everything that uses them.
+  const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
+  const services = [
+    opened('model', () => model.close()),
+    opened('store', () => store.close()),
+    index,
+    broker,
+    rules,
+    http,
+  ]
+  const lifecycle = new Lifecycle({ services, log })
+  return {
+    get httpPort() {
+      return http.port
+    },
+    get mqttPort() {
+      return broker.port
+    },
+    start: () => lifecycle.start(),
+    stop: () => lifecycle.stop(),
+  }
+}

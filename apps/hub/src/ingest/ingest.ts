@@ -1,0 +1,189 @@
+import { EventEmitter } from 'node:events'
+import {
+  type Clock,
+  decodeJson,
+  decodeMessagePack,
+  EmbeddingBatch,
+  fault,
+  IncidentEvent,
+  isFault,
+  type Log,
+  NodeState,
+  NodeStats,
+  type ParsedTopic,
+  parseUplinkTopic,
+  vectorFromBytes,
+} from '@sightline/core'
+import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
+import { AckSender, type Publish } from './ack-sender.ts'
+
+const MAX_THUMBNAIL_BYTES = 128 * 1024
+const QUARANTINE_HEAD_BYTES = 4096
+
+export interface IngestStats {
+  messages: number
+  frames: number
+  events: number
+  duplicates: number
+  quarantined: number
+  /** Thumbnails left out because they were no JPEG or too large; their frames were stored. */
+  thumbnailsRefused: number
+  /** Messages that the store refused and that were therefore not acknowledged. */
+  failures: number
+}
+
+interface IngestEvents {
+  stored: [AppendResult]
+  node: [NodeRecord]
+}
+
+export interface IngestOptions {
+  readonly store: RecordStore
+  readonly publish: Publish
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What devices send, into the store: decoded, checked, durable, acknowledged. */
+export class Ingest {
+  readonly #store: RecordStore
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #acks: AckSender
+  readonly #events = new EventEmitter<IngestEvents>()
+  readonly stats: IngestStats = {
+    messages: 0,
+    frames: 0,
+    events: 0,
+    duplicates: 0,
+    quarantined: 0,
+    thumbnailsRefused: 0,
+    failures: 0,
+  }
+
+  constructor({ store, publish, clock, log }: IngestOptions) {
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+    this.#acks = new AckSender({ publish, log })
+  }
+
+  /** Returns what ends the subscription. */
+  on<Name extends keyof IngestEvents>(
+    name: Name,
+    listener: (value: IngestEvents[Name][0]) => void,
+  ): () => void {
+    const events = this.#events as EventEmitter
+    events.on(name, listener)
+    return () => events.off(name, listener)
+  }
+
+  /**
+   * Resolves when what the message carries is durable, or when the message was unusable and lies in quarantine.
+   * @throws STORE_FAILED alone: the sender must then keep the message
+   */
+  async accept(topic: string, payload: Uint8Array): Promise<void> {
+    this.stats.messages++
+    try {
+      const address = parseUplinkTopic(topic)
+      if (address === undefined) throw fault('PAYLOAD_INVALID', 'not an uplink topic')
+      await this.#take(address, payload)
+    } catch (error) {
+      if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
+      this.stats.failures++
+      this.#log.error({ topic, err: error }, 'message not stored')
+      throw error
+    }
+  }
+
+  #take(address: ParsedTopic, payload: Uint8Array): Promise<void> {
+    switch (address.type) {
+      case 'emb':
+        return this.#takeBatch(address, decodeMessagePack(EmbeddingBatch, payload))
+      case 'event':
+        return this.#takeEvent(address, decodeJson(IncidentEvent, payload))
+      case 'state':
+        return this.#takeState(address, payload)
+      case 'stats':
+        return this.#updateNode(address, { stats: decodeJson(NodeStats, payload) })
+    }
+  }
+
+  #takeBatch(address: ParsedTopic, batch: EmbeddingBatch): Promise<void> {
+    const frames = batch.items.map(
+      ({ seq, camera, capturedAt, vector, verdicts, thumbnail }): NewFrame => ({
+        seq,
+        camera,
+        capturedAt,
+        verdicts,
+        vector: vectorFromBytes(vector, batch.dim),
+        thumbnail: this.#checkedThumbnail(thumbnail),
+      }),
+    )
+    const { session, fingerprint, historical, skipped } = batch
+    return this.#append(address, { session, fingerprint, historical, skipped, frames, events: [] })
+  }
+
+  #takeEvent(address: ParsedTopic, event: IncidentEvent): Promise<void> {
+    const { session } = event
+    return this.#append(address, {
+      session,
+      fingerprint: '',
+      historical: false,
+      skipped: [],
+      frames: [],
+      events: [event],
+    })
+  }
+
+  async #append(
+    { site, node }: ParsedTopic,
+    records: Omit<Delivery, 'site' | 'node' | 'receivedAt'>,
+  ): Promise<void> {
+    const result = await this.#store.append({ site, node, receivedAt: this.#clock.now(), ...records })
+    this.stats.frames += result.frames.length
+    this.stats.events += records.events.length
+    this.stats.duplicates += result.duplicates
+    this.#acks.send({ site, node }, records.session, result.stored)
+    this.#events.emit('stored', result)
+  }
+
+  async #takeState(address: ParsedTopic, payload: Uint8Array): Promise<void> {
+    // An empty retained message clears a topic (MQTT 3.1.1, 3.3.1.3); the hub keeps what it knew.
+    if (payload.byteLength === 0) return
+    const state = decodeJson(NodeState, payload)
+    await this.#updateNode(address, { state })
+    // An agent that missed an acknowledgement learns what is stored as soon as it is back.
+    if (state.online)
+      this.#acks.send(address, state.session, this.#store.stored(address.site, address.node, state.session))
+  }
+
+  async #updateNode(
+    { site, node }: ParsedTopic,
+    change: Partial<Pick<NodeRecord, 'state' | 'stats'>>,
+  ): Promise<void> {
+    await this.#store.updateNode(site, node, { ...change, seenAt: this.#clock.now() })
+    const record = this.#store.nodes().find(each => each.site === site && each.node === node)
+    if (record !== undefined) this.#events.emit('node', record)
+  }
+
+  #checkedThumbnail(thumbnail: Uint8Array | undefined): Uint8Array | undefined {
+    if (thumbnail === undefined) return undefined
+    const jpeg = thumbnail[0] === 0xff && thumbnail[1] === 0xd8 && thumbnail[2] === 0xff
+    if (jpeg && thumbnail.byteLength <= MAX_THUMBNAIL_BYTES) return thumbnail
+    this.stats.thumbnailsRefused++
+    return undefined
+  }
+
+  async #quarantine(topic: string, payload: Uint8Array, reason: string): Promise<void> {
+    this.stats.quarantined++
+    this.#log.warn({ topic, bytes: payload.byteLength, reason }, 'payload quarantined')
+    await this.#store.quarantine({
+      at: this.#clock.now(),
+      topic: topic.slice(0, 512),
+      reason: reason.slice(0, 2000),
+      head: payload.slice(0, QUARANTINE_HEAD_BYTES),
+      bytes: payload.byteLength,
+    })
+  }
+}

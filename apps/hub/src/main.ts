@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { createLog, isFault, loadConfig, messageOf, onShutdownSignal, systemClock } from '@sightline/core'
+import { Command } from 'commander'
+import { createHub } from './hub.ts'
+import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+const readSettings = (file: string | undefined) =>
+  loadConfig({ schema: HubSettings, file, environment: HUB_ENVIRONMENT, env: process.env })
+
+async function serve({ config }: { config?: string }): Promise<void> {
+  const settings = await readSettings(config)
+  const log = createLog({ name: 'hub', level: settings.log.level })
+  const hub = await createHub({ settings, log, clock: systemClock, version })
+  await hub.start()
+  onShutdownSignal(() => hub.stop())
+  console.log(
+    `hub ready: http://${settings.http.host}:${hub.httpPort} · mqtt://${settings.mqtt.host}:${hub.mqttPort}`,
+  )
+}
+
+const program = new Command('sightline-hub')
+  .description('Central hub: MQTT broker, store, search, rules, dashboard')
+  .version(version)
+program
+  .command('serve')
+  .description('run the hub until SIGINT or SIGTERM')
+  .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
+  .action(serve)
+const config = program.command('config').description('settings')
+config
+  .command('schema')
+  .description('print the JSON Schema of the settings')
+  .action(() => console.log(JSON.stringify(HubSettings, null, 2)))
+config
+  .command('check')
+  .description('check settings and print them with the defaults filled in')
+  .argument('[file]', 'YAML settings')
+  .action(async (file: string | undefined) => console.log(JSON.stringify(await readSettings(file), null, 2)))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  console.error(
+    isFault(error) ? `${error.code}: ${error.message}\n→ ${error.remedy}` : `INTERNAL: ${messageOf(error)}`,
+  )
+  process.exit(1)
+}

@@ -1,0 +1,131 @@
+import {
+  type Clock,
+  encodeMessagePack,
+  fault,
+  type Log,
+  rulesTopic,
+  type Service,
+  systemClock,
+} from '@sightline/core'
+import type { RecordStore, RuleDocument } from '../store/record-store.ts'
+import { compileRules, type RuleModel } from './compile.ts'
+import { starterRules } from './starter-rules.ts'
+import { cannotWarnings, type PromptCheck, type RuleWarning, validateRules } from './validate.ts'
+
+/** Every device of a site; finer groups have names of their own. */
+const GROUP = 'all'
+
+export interface RuleMessage {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: 1
+  readonly retain: true
+}
+
+export interface RuleDeskOptions {
+  readonly store: Pick<RecordStore, 'rules' | 'putRules' | 'nodes'>
+  readonly model: RuleModel & PromptCheck
+  readonly publish: (message: RuleMessage) => Promise<void>
+  readonly log: Log
+  /** Sites that get the rules before any of their devices has reported. */
+  readonly sites?: readonly string[] | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** The rules in force: keeps them, compiles them for the hub's model and sends them to every site. */
+export class RuleDesk implements Service {
+  readonly name = 'rules'
+  readonly #options: RuleDeskOptions
+  readonly #clock: Clock
+  readonly #sites: Set<string>
+  #document: RuleDocument = { version: 0, updatedAt: 0, rules: [] }
+  #payload: Uint8Array | undefined
+  /** Changes happen one after the other, in the order in which they were asked for. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: RuleDeskOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#sites = new Set(options.sites)
+  }
+
+  /** Seeds the starter rules on the first start of a store; compiles and publishes what is in force. */
+  async start(): Promise<void> {
+    const { store, model } = this.#options
+    const kept = store.rules()
+    const document = kept ?? { version: 1, updatedAt: this.#clock.now(), rules: starterRules() }
+    for (const { site } of store.nodes()) this.#sites.add(site)
+    const payload = encodeMessagePack(await compileRules(document, model))
+    if (kept === undefined) await store.putRules(document)
+    this.#document = document
+    this.#payload = payload
+    await Promise.all([...this.#sites].map(site => this.#send(site)))
+  }
+
+  async stop(): Promise<void> {
+    await this.#last
+  }
+
+  get(): RuleDocument {
+    return this.#document
+  }
+
+  warnings(): RuleWarning[] {
+    return cannotWarnings(this.#document.rules, this.#options.model.manifest.cannot)
+  }
+
+  /**
+   * Replaces all rules. When the promise resolves they are stored, and sent to every known site.
+   * @param expectedVersion the version that the change was made from; omitted: whatever is in force is replaced.
+   * @throws RULES_INVALID with every fault by its path in `details.faults`; RULES_CONFLICT; STORE_FAILED; MODEL_*. The
+   * rules in force then stay.
+   */
+  put(rules: unknown, expectedVersion?: number): Promise<RuleDocument> {
+    const change = this.#last.then(() => this.#replace(rules, expectedVersion))
+    this.#last = change.catch(() => undefined)
+    return change
+  }
+
+  /** Sends the rules to a site that was not known before. */
+  async addSite(site: string): Promise<void> {
+    if (this.#sites.has(site)) return
+    this.#sites.add(site)
+    if (this.#payload !== undefined) await this.#send(site)
+  }
+
+  async #replace(given: unknown, expectedVersion: number | undefined): Promise<RuleDocument> {
+    const { store, model, log } = this.#options
+    const { version } = this.#document
+    if (expectedVersion !== undefined && expectedVersion !== version) {
+      throw fault(
+        'RULES_CONFLICT',
+        `the rules are at version ${version}, the change was made from ${expectedVersion}`,
+        {
+          details: { version },
+        },
+      )
+    }
+    const fits = model.fitsContext?.bind(model)
+    const rules = validateRules(given, { fitsContext: fits })
+    const document = { version: version + 1, updatedAt: this.#clock.now(), rules }
+    const payload = encodeMessagePack(await compileRules(document, model))
+    await store.putRules(document)
+    this.#document = document
+    this.#payload = payload
+    log.info({ version: document.version, rules: rules.length, bytes: payload.byteLength }, 'rules changed')
+    await Promise.all([...this.#sites].map(site => this.#send(site)))
+    return document
+  }
+
+  /** A bundle that could not be sent is in force all the same: it goes out with the next change or start. */
+  async #send(site: string): Promise<void> {
+    const { model, publish, log } = this.#options
+    const topic = rulesTopic(site, GROUP, model.fingerprint)
+    try {
+      await publish({ topic, payload: this.#payload!, qos: 1, retain: true })
+      log.debug({ site, version: this.#document.version }, 'rules published')
+    } catch (err) {
+      log.error({ err, site, version: this.#document.version }, 'rules not published')
+    }
+  }
+}

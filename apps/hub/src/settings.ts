@@ -1,0 +1,100 @@
+import { NAME_PATTERN } from '@sightline/core'
+import { type Static, Type } from 'typebox'
+
+const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
+const MIB = 1024 * 1024
+
+/** Configuration of a hub. Unknown keys are faults; every setting has a default. */
+export const HubSettings = Type.Object(
+  {
+    dataDir: Type.String({
+      minLength: 1,
+      default: './.sightline/hub',
+      description: 'Records, index files and thumbnails. Created when missing.',
+    }),
+    sites: Type.Array(Type.String({ pattern: NAME_PATTERN }), {
+      default: ['default'],
+      maxItems: 1000,
+      description:
+        'Sites that get the rules before any of their devices has reported; others join when they do.',
+    }),
+    http: Type.Object(
+      {
+        host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+        port: Type.Integer({ ...Port, default: 8080 }),
+        maxBodyBytes: Type.Integer({ minimum: 1024, maximum: 256 * MIB, default: 16 * MIB }),
+        requestTimeoutMs: Type.Integer({ minimum: 1000, maximum: 600_000, default: 30_000 }),
+        maxLiveClients: Type.Integer({ minimum: 1, maximum: 10_000, default: 100 }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    mqtt: Type.Object(
+      {
+        host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+        port: Type.Integer({ ...Port, default: 1883 }),
+        maxPacketBytes: Type.Integer({ minimum: 1024, maximum: 256 * MIB, default: 8 * MIB }),
+        maxConnections: Type.Integer({ minimum: 1, maximum: 100_000, default: 1000 }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    model: Type.Object(
+      {
+        dir: Type.Optional(
+          Type.String({ minLength: 1, description: 'Model directory; default: the embedded model.' }),
+        ),
+        threads: Type.Integer({
+          minimum: 0,
+          maximum: 64,
+          default: 0,
+          description: 'Threads per inference; 0: one per core, at most 4.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    index: Type.Object(
+      {
+        sealAt: Type.Integer({
+          minimum: 64,
+          maximum: 1_000_000,
+          default: 4096,
+          description: 'Vectors searched exactly before they are sealed into an HNSW segment.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    store: Type.Object(
+      {
+        minFreeBytes: Type.Integer({
+          minimum: 0,
+          default: 256 * MIB,
+          description:
+            'Free disk space below which nothing is accepted any more; devices then keep their records.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    log: Type.Object(
+      {
+        level: Type.Union(
+          (['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const).map(level => Type.Literal(level)),
+          { default: 'info' },
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+  },
+  { additionalProperties: false, $id: 'sightline:hub-settings', title: 'Hub settings' },
+)
+
+export type HubSettings = Static<typeof HubSettings>
+
+/** Environment variables that override a setting. */
+export const HUB_ENVIRONMENT = {
+  SIGHTLINE_DATA_DIR: 'dataDir',
+  SIGHTLINE_HTTP_HOST: 'http.host',
+  SIGHTLINE_HTTP_PORT: 'http.port',
+  SIGHTLINE_MQTT_HOST: 'mqtt.host',
+  SIGHTLINE_MQTT_PORT: 'mqtt.port',
+  SIGHTLINE_MODEL_DIR: 'model.dir',
+  SIGHTLINE_LOG_LEVEL: 'log.level',
+} as const

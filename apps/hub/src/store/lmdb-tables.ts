@@ -1,0 +1,59 @@
+import type { SeqSet } from '@sightline/core'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import type { StoredIncident } from './fold-incident.ts'
+import type { Frame, NodeRecord, QuarantineEntry, RuleDocument } from './record-store.ts'
+
+/** A frame as it lies on disk: the id is made of the rest, and vector and thumbnail have tables of their own. */
+export type FrameRow = Omit<Frame, 'ord' | 'id'>
+
+/** Tables of one LMDB environment, so that one transaction spans them all. */
+export interface Tables {
+  readonly root: RootDatabase
+  /** ord -> frame. */
+  readonly frames: Database<FrameRow, number>
+  /** ord -> little-endian float32. Apart from the frames, so that listing frames does not read vectors. */
+  readonly vectors: Database<Buffer, number>
+  /** ord -> JPEG. */
+  readonly thumbnails: Database<Buffer, number>
+  /** frame id -> ord. */
+  readonly ords: Database<number, string>
+  /** [site~node~camera, ord] -> true: the newest frames of a camera without reading the others'. */
+  readonly byCamera: Database<true, [string, number]>
+  /** site~node~camera -> true. */
+  readonly cameras: Database<true, string>
+  /** site~node~session -> sequence numbers stored. */
+  readonly sessions: Database<SeqSet, string>
+  readonly incidents: Database<StoredIncident, string>
+  /** [startedAt, id] -> true. */
+  readonly incidentsByStart: Database<true, [number, string]>
+  readonly nodes: Database<NodeRecord, string>
+  readonly rules: Database<RuleDocument, string>
+  readonly quarantine: Database<QuarantineEntry, number>
+  /** Counters that never go back. */
+  readonly counters: Database<number, string>
+}
+
+export function openTables(path: string): Tables {
+  // With overlapping sync a commit resolves before it is on disk; acknowledgements rest on these commits.
+  const root = open({ path, maxDbs: 16, overlappingSync: false, compression: false })
+  return {
+    root,
+    frames: root.openDB('frames', {}),
+    vectors: root.openDB('vectors', { encoding: 'binary' }),
+    thumbnails: root.openDB('thumbnails', { encoding: 'binary' }),
+    ords: root.openDB('ords', {}),
+    byCamera: root.openDB('frames-by-camera', {}),
+    cameras: root.openDB('cameras', {}),
+    sessions: root.openDB('sessions', {}),
+    incidents: root.openDB('incidents', {}),
+    incidentsByStart: root.openDB('incidents-by-start', {}),
+    nodes: root.openDB('nodes', {}),
+    rules: root.openDB('rules', {}),
+    quarantine: root.openDB('quarantine', {}),
+    counters: root.openDB('counters', {}),
+  }
+}
+
+export function rowCount(table: Database): number {
+  return (table.getStats() as { entryCount: number }).entryCount
+}

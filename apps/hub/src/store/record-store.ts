@@ -1,0 +1,162 @@
+import type { IncidentEvent, NodeState, NodeStats, Rule, SeqRange, SeqSet, Verdict } from '@sightline/core'
+
+/** A stored frame. `ord` is the hub's own running number: dense enough to scan by, never reused. */
+export interface Frame {
+  readonly ord: number
+  /** `site~node~session~seq`: the same record always has the same id. */
+  readonly id: string
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  readonly session: string
+  readonly seq: number
+  /** Device time, milliseconds since the epoch. */
+  readonly capturedAt: number
+  /** Hub time, milliseconds since the epoch. */
+  readonly receivedAt: number
+  readonly historical: boolean
+  readonly fingerprint: string
+  readonly verdicts: readonly Verdict[]
+  readonly hasThumbnail: boolean
+}
+
+/** A frame with its embedding: L2-normalised, of the length that its model's fingerprint implies. */
+export interface EmbeddedFrame extends Frame {
+  readonly vector: Float32Array
+}
+
+export type NewFrame = Pick<EmbeddedFrame, 'seq' | 'camera' | 'capturedAt' | 'vector' | 'verdicts'> & {
+  readonly thumbnail?: Uint8Array | undefined
+}
+
+/** The life of one incident, folded from its events. */
+export interface Incident {
+  readonly id: string
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  readonly rule: string
+  readonly ruleName: string
+  readonly rulesVersion: number
+  readonly severity: IncidentEvent['severity']
+  readonly startedAt: number
+  readonly updatedAt: number
+  /** Null while it goes on. */
+  readonly endedAt: number | null
+  readonly peakScore: number
+  readonly frames: number
+  readonly bestFrameId: string
+}
+
+/** What one MQTT message brings from one node. */
+export interface Delivery {
+  readonly site: string
+  readonly node: string
+  readonly session: string
+  readonly fingerprint: string
+  readonly historical: boolean
+  readonly receivedAt: number
+  readonly frames: readonly NewFrame[]
+  readonly events: readonly IncidentEvent[]
+  /** Sequence numbers that will never come; counted as received. */
+  readonly skipped: readonly SeqRange[]
+}
+
+export interface AppendResult {
+  /** All that is durably stored of the delivery's session, this delivery included. */
+  readonly stored: SeqSet
+  /** Frames that were new; duplicates are left out. */
+  readonly frames: readonly EmbeddedFrame[]
+  /** Incidents that this delivery changed. */
+  readonly incidents: readonly Incident[]
+  readonly duplicates: number
+}
+
+export interface FrameFilter {
+  readonly site?: string | undefined
+  readonly node?: string | undefined
+  readonly camera?: string | undefined
+  /** Captured at or after, milliseconds since the epoch. */
+  readonly from?: number | undefined
+  /** Captured before, milliseconds since the epoch. */
+  readonly to?: number | undefined
+}
+
+export interface IncidentFilter extends FrameFilter {
+  readonly rule?: string | undefined
+  readonly open?: boolean | undefined
+}
+
+/** What a hub knows of a node, besides its records. */
+export interface NodeRecord {
+  readonly site: string
+  readonly node: string
+  readonly firstSeenAt: number
+  /** Newest message of any kind, hub time. */
+  readonly lastSeenAt: number
+  /** Newest frame, hub time; null before the first. */
+  readonly lastDataAt: number | null
+  readonly state: NodeState | null
+  readonly stats: NodeStats | null
+}
+
+export interface RuleDocument {
+  readonly version: number
+  readonly updatedAt: number
+  readonly rules: readonly Rule[]
+}
+
+export interface StoreCounts {
+  readonly frames: number
+  readonly incidents: number
+  readonly thumbnails: number
+}
+
+/** Port: the durable truth of a hub. Everything else (indexes, caches, views) can be rebuilt from it. */
+export interface RecordStore {
+  /**
+   * Stores a delivery durably: when the promise resolves, a power cut loses nothing of it. Concurrent calls share one
+   * commit. Idempotent by (site, node, session, seq).
+   * @throws STORE_FAILED when it could not be stored; nothing of it is then visible.
+   */
+  append(delivery: Delivery): Promise<AppendResult>
+  /** What is stored of a session; `upTo` 0 for one never seen. */
+  stored(site: string, node: string, session: string): SeqSet
+  frame(id: string): EmbeddedFrame | undefined
+  frameByOrd(ord: number): EmbeddedFrame | undefined
+  thumbnail(id: string): Uint8Array | undefined
+  /** Frames in storage order with `ord` > `after`. */
+  scan(after: number): Iterable<EmbeddedFrame>
+  /** Newest first by storage order. */
+  recent(filter: FrameFilter, limit: number): Frame[]
+  incident(id: string): Incident | undefined
+  /** Newest first by start. */
+  incidents(filter: IncidentFilter, limit: number): Incident[]
+  nodes(): NodeRecord[]
+  /** Merges what is given into the node's record. */
+  updateNode(
+    site: string,
+    node: string,
+    change: Partial<Pick<NodeRecord, 'state' | 'stats'>> & { seenAt: number },
+  ): Promise<void>
+  rules(): RuleDocument | undefined
+  putRules(document: RuleDocument): Promise<void>
+  /** Keeps an undecodable payload for inspection, newest `limit` only. */
+  quarantine(entry: QuarantineEntry): Promise<void>
+  quarantined(): QuarantineEntry[]
+  counts(): StoreCounts
+  close(): Promise<void>
+}
+
+export interface QuarantineEntry {
+  readonly at: number
+  readonly topic: string
+  readonly reason: string
+  /** First bytes of the payload, at most 4 KiB. */
+  readonly head: Uint8Array
+  readonly bytes: number
+}
+
+export function frameId(site: string, node: string, session: string, seq: number): string {
+  return `${site}~${node}~${session}~${seq}`
+}
