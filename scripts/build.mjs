@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const WORKSPACES = ['packages/core', 'packages/models', 'apps/edge-agent', 'apps/hub']
 const DASHBOARD = join(ROOT, 'apps/hub/dashboard')
 
 function run(label, command, args) {
@@ -30,7 +31,7 @@ function newest(dir) {
 }
 
 export function build() {
-  run('type-check and compile', 'typescript/bin/tsc', ['-b'])
+  run('type-check and compile', 'typescript/bin/tsc', ['-b', ...WORKSPACES])
   const page = join(DASHBOARD, 'dist/index.html')
   if (!existsSync(page) || statSync(page).mtimeMs < newest(DASHBOARD)) {
     run('dashboard build', 'vite/bin/vite.js', ['build', DASHBOARD, '--logLevel', 'warn'])
