@@ -39,7 +39,7 @@ describe('a frame on its whole way', () => {
         name: subject,
         source: `folder:${await folderOf(join(dir, 'photos', subject), [subject])}`,
         fps: 2,
-        gate: { maxSilenceSeconds: 3600 },
+        gate: { maxSilenceSeconds: 300 },
       })),
     )
     own(await startAgent(dir, { mqttPort: started.mqttPort, cameras }))

@@ -1,5 +1,9 @@
 import type { Static, TSchema } from 'typebox'
+import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
+
+/** The library stops at 8 by default; a document with more faults must not be mended in rounds. */
+Settings.Set({ maxErrors: 1000 })
 
 export interface SchemaFault {
   /** Dotted path of the faulty value; empty for the document itself. */

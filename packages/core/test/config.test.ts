@@ -55,6 +55,12 @@ describe('loadConfig', () => {
     expect(failure.message).toContain('http.prot: unknown key')
   })
 
+  it('does not stop counting faults early', async () => {
+    const path = await file(Array.from({ length: 40 }, (_, i) => `unknown${i}: 1`).join('\n'))
+    const failure = await loadConfig({ schema, file: path, environment, env: {} }).catch(error => error)
+    expect(failure.details.faults).toHaveLength(40)
+  })
+
   it('is frozen through and through', async () => {
     const config = await loadConfig({ schema, environment, env: {} })
     expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError)

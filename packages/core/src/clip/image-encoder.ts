@@ -20,6 +20,7 @@ export interface ImageEncoderOptions {
 /** Pictures to unit vectors: while one batch runs, the next pictures are decoded and resized. */
 export class ClipImageEncoder {
   readonly #options: ImageEncoderOptions
+  #lastTurn: Promise<void> = Promise.resolve()
 
   constructor(options: ImageEncoderOptions) {
     this.#options = options
@@ -34,12 +35,18 @@ export class ClipImageEncoder {
     signal?.throwIfAborted()
     const { spec, batcher, maxPixels } = this.#options
     try {
-      const { pixels } = await preprocessImage(input, spec, { maxPixels })
+      const { pixels } = await preprocessImage(input, spec, { maxPixels, turn: () => this.#turn() })
       return { vector: await batcher.submit(pixels, signal) }
     } catch (error) {
       if (isFault(error) && ITEM_FAULTS.has(error.code)) return { error }
       throw error
     }
+  }
+
+  /** One resize per turn of the event loop, so that a burst of pictures does not starve sockets and timers. */
+  #turn(): Promise<void> {
+    this.#lastTurn = this.#lastTurn.then(() => new Promise(resolve => setImmediate(resolve)))
+    return this.#lastTurn
   }
 }
 

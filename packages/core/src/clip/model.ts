@@ -149,7 +149,7 @@ export class ClipModel {
   }
 
   /** As `encodeImages`, but a faulty picture leaves the others' vectors alone. @throws MODEL_*, the signal's reason */
-  encodeImagesSettled(inputs: readonly ImageInput[], options: EncodeOptions = {}): Promise<Settled[]> {
+  async encodeImagesSettled(inputs: readonly ImageInput[], options: EncodeOptions = {}): Promise<Settled[]> {
     return this.#half('image').encoder.encode(inputs, options.signal)
   }
 
@@ -157,7 +157,7 @@ export class ClipModel {
    * Embeds sentences; recent ones come from a cache.
    * @throws TEXT_INVALID with `details.index`; MODEL_INVALID, MODEL_FAILED, MODEL_BUSY; the signal's reason
    */
-  encodeTexts(texts: readonly string[], options: EncodeTextOptions = {}): Promise<Float32Array[]> {
+  async encodeTexts(texts: readonly string[], options: EncodeTextOptions = {}): Promise<Float32Array[]> {
     return this.#half('text').encoder.encode(texts, options)
   }
 

@@ -17,6 +17,11 @@ export interface NormalizeSpec {
   readonly std: readonly number[]
 }
 
+export interface PreprocessOptions extends DecodeOptions {
+  /** Awaited before the resize, which computes on the calling thread. */
+  readonly turn?: () => Promise<void>
+}
+
 /** RGB bytes, row by row: `size * size * 3`. */
 export interface PreparedImage {
   readonly pixels: Uint8Array
@@ -29,7 +34,7 @@ export interface PreparedImage {
 export async function preprocessImage(
   input: ImageInput,
   spec: PreprocessSpec,
-  options: DecodeOptions = {},
+  options: PreprocessOptions = {},
 ): Promise<PreparedImage> {
   let window: ResampleWindow | undefined
   const shrink = (size: Size): Size => {
@@ -37,6 +42,7 @@ export async function preprocessImage(
     return { width: roughSide(size.width, window.width), height: roughSide(size.height, window.height) }
   }
   const frame = await decodeImage(input, { ...options, shrink })
+  await options.turn?.()
   return { pixels: resampleBicubic(frame, window ?? resizeWindow(frame, spec)) }
 }
 

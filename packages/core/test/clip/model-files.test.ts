@@ -32,15 +32,15 @@ describe('the manifest', () => {
     await writeTinyModel(dir, {
       ...tiny,
       manifest: { dim: 0, colour: 'red' },
-      image: { std: [1, 0, 1] },
-      text: { tokenizer: { ...entry('sub/../../secret', Buffer.from('x')) } },
+      image: { size: 'big', std: [1, 0, 1] },
+      text: { clean: 'soap', tokenizer: { ...entry('sub/../../secret', Buffer.from('x')) } },
     })
     const error = await readManifest(dir).catch(error => error)
     expect(error.code).toBe('MODEL_INVALID')
-    for (const path of ['dim', 'colour', 'image.std.1', 'text.tokenizer.path']) {
+    for (const path of ['dim', 'colour', 'image.size', 'image.std.1', 'text.clean', 'text.tokenizer.path']) {
       expect(error.message).toMatch(new RegExp(`^${path}: `, 'm'))
     }
-    expect(error.details.faults).toHaveLength(4)
+    expect(error.details.faults).toHaveLength(6)
   })
 })
 

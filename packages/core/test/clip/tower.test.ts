@@ -1,5 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { imageRunner } from '@sightline/core/clip/image-encoder.js'
@@ -16,7 +16,10 @@ let dir: string
 const DIM = 8
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sightline-tower-'))
-  await writeTinyModel(join(dir, 'good'), { dim: DIM, imageWeights: Float32Array.from({ length: 24 }, (_, i) => i / 10 - 1) })
+  await writeTinyModel(join(dir, 'good'), {
+    dim: DIM,
+    imageWeights: Float32Array.from({ length: 24 }, (_, i) => i / 10 - 1),
+  })
   await writeTinyModel(join(dir, 'nan'), { dim: DIM, imageWeights: new Float32Array(24).fill(Number.NaN) })
 })
 afterAll(() => rm(dir, { recursive: true }))
@@ -53,7 +56,9 @@ describe('a tower', () => {
     ['a zero vector', 'good', 0],
   ])('reports %s per item', async (_, model, value) => {
     const tower = new Tower(spec(model), { threads: 1 })
-    expect(await tower.embed([feed(1, value)], 1)).toEqual([expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' })])
+    expect(await tower.embed([feed(1, value)], 1)).toEqual([
+      expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' }),
+    ])
     await tower.close()
   })
 
@@ -62,7 +67,10 @@ describe('a tower', () => {
     ['the input', { inputs: ['pixels'] }, /no input pixels; input pixel_values is not in the manifest/],
     ['the output', { output: 'embeds' }, /no output embeds/],
   ])('refuses a file that differs from the manifest in %s', async (_, over, message) => {
-    await expect(new Tower(spec('good', over), {}).open()).rejects.toMatchObject({ code: 'MODEL_INVALID', message })
+    await expect(new Tower(spec('good', over), {}).open()).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message,
+    })
   })
 
   test('refuses an output of another batch size', async () => {
@@ -75,7 +83,6 @@ describe('a tower', () => {
     const path = join(dir, 'late.onnx')
     const tower = new Tower(spec('good', { path }), { threads: 1 })
     await expect(tower.open()).rejects.toMatchObject({ code: 'MODEL_INVALID' })
-    const { copyFile } = await import('node:fs/promises')
     await copyFile(join(dir, 'good', 'image.onnx'), path)
     await tower.open()
     await tower.close()
@@ -96,12 +103,16 @@ describe('a session', () => {
   })
 
   test('refuses a file that is no ONNX graph', async () => {
-    await expect(TowerSession.open(join(dir, 'good', 'tokenizer.json'))).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+    await expect(TowerSession.open(join(dir, 'good', 'tokenizer.json'))).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+    })
   })
 
   test('answers a wrong feed with a fault and goes on', async () => {
     const session = await TowerSession.open(join(dir, 'good', 'image.onnx'), { threads: 1 })
-    await expect(session.run([feed(1, 1, 'int32')], 'image_embeds')).rejects.toMatchObject({ code: 'MODEL_FAILED' })
+    await expect(session.run([feed(1, 1, 'int32')], 'image_embeds')).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+    })
     expect((await session.run([feed(1)], 'image_embeds')).dims).toEqual([1, DIM])
     await session.close()
   })
@@ -119,8 +130,10 @@ describe('a session', () => {
 const parity = dataPath('parity', 'arch', 'reference.json')
 describe.skipIf(parity === undefined)('a CLIP of the original architecture, against PyTorch', () => {
   const folder = join(parity ?? '', '..')
-  const reference: { images: { rgb: string; embed: number[] }[]; texts: { ids: number[]; embed: number[] }[] } =
-    parity === undefined ? { images: [], texts: [] } : JSON.parse(readFileSync(parity, 'utf8'))
+  const reference: {
+    images: { rgb: string; embed: number[] }[]
+    texts: { ids: number[]; embed: number[] }[]
+  } = parity === undefined ? { images: [], texts: [] } : JSON.parse(readFileSync(parity, 'utf8'))
   // Of unit length, so 1e-5 is some 200 times less than one component.
   const near = (found: readonly unknown[], wanted: readonly { embed: number[] }[]) => {
     expect(found).toHaveLength(wanted.length)
@@ -138,18 +151,29 @@ describe.skipIf(parity === undefined)('a CLIP of the original architecture, agai
       mean: [0.48145466, 0.4578275, 0.40821073],
       std: [0.26862954, 0.26130258, 0.27577711],
     } as ModelManifest['image']
-    const tower = new Tower({ path: join(folder, 'image.onnx'), dim: 512, inputs: ['pixel_values'], output: 'image_embeds' }, {})
+    const tower = new Tower(
+      { path: join(folder, 'image.onnx'), dim: 512, inputs: ['pixel_values'], output: 'image_embeds' },
+      {},
+    )
     const pixels = await Promise.all(reference.images.map(({ rgb }) => readFile(join(folder, rgb))))
     near(await imageRunner(tower, image)(pixels), reference.images)
     await tower.close()
   })
 
   test('text tower', async () => {
-    const text = { inputIds: 'input_ids', contextLength: 77, padTo: 'contextLength', padId: 0 } as ModelManifest['text']
-    const tower = new Tower({ path: join(folder, 'text.onnx'), dim: 512, inputs: ['input_ids'], output: 'text_embeds' }, {})
-    await tower.open()
-    const { info } = await TowerSession.open(join(folder, 'text.onnx'))
-    const idType = info.inputs.input_ids!.type as 'int64' | 'int32'
+    const text = {
+      inputIds: 'input_ids',
+      contextLength: 77,
+      padTo: 'contextLength',
+      padId: 0,
+    } as ModelManifest['text']
+    const tower = new Tower(
+      { path: join(folder, 'text.onnx'), dim: 512, inputs: ['input_ids'], output: 'text_embeds' },
+      {},
+    )
+    const session = await TowerSession.open(join(folder, 'text.onnx'))
+    const idType = session.info.inputs.input_ids!.type as 'int64' | 'int32'
+    await session.close()
     near(await textRunner(tower, { ...text, idType })(reference.texts.map(({ ids }) => ids)), reference.texts)
     await tower.close()
   })

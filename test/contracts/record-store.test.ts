@@ -1,0 +1,266 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLog, type IncidentEvent, systemClock } from '@sightline/core'
+import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
+import type { Delivery, NewFrame, RecordStore } from '@sightline/hub/store/record-store.js'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const log = createLog({ name: 'test', level: 'silent' })
+
+/** Every implementation of the port: how to open it on a directory of its own, twice in a row. */
+const IMPLEMENTATIONS: readonly (readonly [name: string, open: (dir: string) => Promise<RecordStore>])[] = [
+  ['LMDB', dir => openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })],
+]
+
+const SESSION = '01JD0000000000000000000000'
+const INCIDENT = '01JD00000000000000000000AB'
+
+function frame(seq: number, change: Partial<NewFrame> = {}): NewFrame {
+  const vector = new Float32Array(8)
+  vector[seq % 8] = 1
+  return { seq, camera: 'yard', capturedAt: seq * 1000, vector, verdicts: [], ...change }
+}
+
+function delivery(frames: readonly NewFrame[], change: Partial<Delivery> = {}): Delivery {
+  return {
+    site: 'plant',
+    node: 'dock',
+    session: SESSION,
+    fingerprint: 'mini:0123456789ab',
+    historical: false,
+    receivedAt: 5_000_000,
+    frames,
+    events: [],
+    skipped: [],
+    ...change,
+  }
+}
+
+function event(
+  seq: number,
+  phase: IncidentEvent['phase'],
+  change: Partial<IncidentEvent> = {},
+): IncidentEvent {
+  return {
+    v: 1,
+    session: SESSION,
+    seq,
+    phase,
+    incident: INCIDENT,
+    rule: 'fire',
+    ruleName: 'Fire',
+    rulesVersion: 1,
+    severity: 'high',
+    camera: 'yard',
+    at: seq * 1000,
+    startedAt: 1000,
+    score: 0.5,
+    peakScore: 0.5,
+    frames: 1,
+    bestFrame: 1,
+    ...change,
+  }
+}
+
+describe.each(IMPLEMENTATIONS)('record store: %s', (_name, open) => {
+  let dir = ''
+  let store: RecordStore
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'store-'))
+    store = await open(dir)
+  })
+  afterEach(async () => {
+    await store.close()
+    await rm(dir, { recursive: true })
+  })
+
+  const reopen = async () => {
+    await store.close()
+    store = await open(dir)
+  }
+
+  it('gives back what it was given, also after reopening', async () => {
+    const verdicts = [{ rule: 'fire', score: 0.9, similarity: 0.4, fired: true }]
+    const thumbnail = Uint8Array.of(0xff, 0xd8, 0xff, 1)
+    await store.append(delivery([frame(1, { verdicts, thumbnail }), frame(2)], { historical: true }))
+    await reopen()
+    const [second, first] = store.recent({}, 10)
+    expect(first).toMatchObject({
+      id: `plant~dock~${SESSION}~1`,
+      seq: 1,
+      verdicts,
+      hasThumbnail: true,
+      historical: true,
+    })
+    expect(second).toMatchObject({ seq: 2, hasThumbnail: false })
+    expect(store.frame(first!.id)?.vector).toEqual(frame(1).vector)
+    expect(store.frameByOrd(first!.ord)).toEqual(store.frame(first!.id))
+    expect(new Uint8Array(store.thumbnail(first!.id)!)).toEqual(thumbnail)
+    expect(store.thumbnail(second!.id)).toBeUndefined()
+    expect(store.counts()).toEqual({ frames: 2, incidents: 0, thumbnails: 1 })
+  })
+
+  it('stores a record once, however often it comes, and says so', async () => {
+    await store.append(delivery([frame(1), frame(2)]))
+    const again = await store.append(delivery([frame(2), frame(2), frame(3)]))
+    expect(again.frames.map(each => each.seq)).toEqual([3])
+    expect(again.duplicates).toBe(2)
+    expect(again.stored).toEqual({ upTo: 3, ranges: [] })
+    expect(store.counts().frames).toBe(3)
+  })
+
+  it('knows what is stored beyond a gap, and lets skipped numbers close it', async () => {
+    const ahead = await store.append(delivery([frame(5), frame(6)]))
+    expect(ahead.stored).toEqual({ upTo: 0, ranges: [[5, 6]] })
+    const closed = await store.append(delivery([frame(1)], { skipped: [[2, 4]] }))
+    expect(closed.stored).toEqual({ upTo: 6, ranges: [] })
+    await reopen()
+    expect(store.stored('plant', 'dock', SESSION)).toEqual({ upTo: 6, ranges: [] })
+    expect(store.stored('plant', 'dock', '01JD00000000000000000000ZZ')).toEqual({ upTo: 0, ranges: [] })
+  })
+
+  it('keeps sessions, nodes and sites apart', async () => {
+    await store.append(delivery([frame(1)]))
+    await store.append(delivery([frame(1)], { session: '01JD00000000000000000000ZZ' }))
+    await store.append(delivery([frame(1)], { node: 'gate' }))
+    await store.append(delivery([frame(1)], { site: 'office' }))
+    expect(store.counts().frames).toBe(4)
+  })
+
+  it('numbers frames in the order of storage and never gives a number twice', async () => {
+    const [a, b] = await Promise.all([store.append(delivery([frame(9)])), store.append(delivery([frame(1)]))])
+    await reopen()
+    const c = await store.append(delivery([frame(20)]))
+    const ords = [a, b, c].map(result => result.frames[0]!.ord)
+    expect(ords).toEqual([...ords].sort((x, y) => x - y))
+    expect(new Set(ords).size).toBe(3)
+    expect([...store.scan(ords[0]!)].map(each => each.seq)).toEqual([1, 20])
+  })
+
+  it('takes many deliveries at once and loses none', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => store.append(delivery([frame(i + 1)]))),
+    )
+    expect(results.at(-1)!.stored).toEqual({ upTo: 200, ranges: [] })
+    expect([...store.scan(0)]).toHaveLength(200)
+  })
+
+  it('lists the newest frames by name and time', async () => {
+    await store.append(delivery([frame(1), frame(2, { camera: 'gate' }), frame(3)]))
+    await store.append(delivery([frame(1, { capturedAt: 9_000 })], { node: 'other' }))
+    const seqs = (filter: Parameters<RecordStore['recent']>[0], limit = 10) =>
+      store.recent(filter, limit).map(each => `${each.node}${each.seq}`)
+    expect(seqs({})).toEqual(['other1', 'dock3', 'dock2', 'dock1'])
+    expect(seqs({ camera: 'yard' })).toEqual(['other1', 'dock3', 'dock1'])
+    expect(seqs({ node: 'dock' }, 2)).toEqual(['dock3', 'dock2'])
+    expect(seqs({ node: 'dock', camera: 'gate' })).toEqual(['dock2'])
+    expect(seqs({ from: 2000, to: 9000 })).toEqual(['dock3', 'dock2'])
+    expect(seqs({ site: 'nowhere' })).toEqual([])
+  })
+
+  it('folds the life of an incident in whatever order its events come', async () => {
+    const steps = [
+      event(2, 'new', { score: 0.6, peakScore: 0.6, bestFrame: 1 }),
+      event(5, 'update', { score: 0.9, peakScore: 0.9, frames: 3, bestFrame: 4 }),
+      event(8, 'end', { score: 0.2, peakScore: 0.9, frames: 4, bestFrame: 4 }),
+    ]
+    const orders = [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0, 1, 2],
+    ]
+    for (const [i, order] of orders.entries()) {
+      const node = `n${i}`
+      const incident = `01JD00000000000000000000A${i}`
+      for (const at of order) {
+        await store.append(delivery([], { node, events: [{ ...steps[at]!, incident }] }))
+      }
+      expect(store.incident(incident)).toEqual({
+        id: incident,
+        site: 'plant',
+        node,
+        camera: 'yard',
+        rule: 'fire',
+        ruleName: 'Fire',
+        rulesVersion: 1,
+        severity: 'high',
+        startedAt: 1000,
+        updatedAt: 8000,
+        endedAt: 8000,
+        peakScore: 0.9,
+        frames: 4,
+        bestFrameId: `plant~${node}~${SESSION}~4`,
+      })
+    }
+  })
+
+  it('lists incidents newest first, by rule, camera, time and whether they go on', async () => {
+    const open1 = event(1, 'new', { incident: '01JD000000000000000000000A', startedAt: 1000 })
+    const done = event(2, 'end', { incident: '01JD000000000000000000000B', startedAt: 2000, rule: 'smoke' })
+    const open2 = event(3, 'new', { incident: '01JD000000000000000000000C', startedAt: 3000, camera: 'gate' })
+    await store.append(delivery([], { events: [open1, done, open2] }))
+    const ids = (filter: Parameters<RecordStore['incidents']>[0], limit = 10) =>
+      store.incidents(filter, limit).map(each => each.id.at(-1))
+    expect(ids({})).toEqual(['C', 'B', 'A'])
+    expect(ids({}, 1)).toEqual(['C'])
+    expect(ids({ open: true })).toEqual(['C', 'A'])
+    expect(ids({ open: false })).toEqual(['B'])
+    expect(ids({ rule: 'smoke' })).toEqual(['B'])
+    expect(ids({ camera: 'gate' })).toEqual(['C'])
+    expect(ids({ from: 2000, to: 3000 })).toEqual(['B'])
+  })
+
+  it('remembers devices: data, messages and state apart', async () => {
+    await store.updateNode('plant', 'dock', { seenAt: 10 })
+    expect(store.nodes()).toEqual([
+      {
+        site: 'plant',
+        node: 'dock',
+        firstSeenAt: 10,
+        lastSeenAt: 10,
+        lastDataAt: null,
+        state: null,
+        stats: null,
+      },
+    ])
+    await store.append(delivery([frame(1)], { receivedAt: 20 }))
+    await store.updateNode('plant', 'dock', { seenAt: 15 })
+    await reopen()
+    expect(store.nodes()).toMatchObject([{ firstSeenAt: 10, lastSeenAt: 20, lastDataAt: 20 }])
+  })
+
+  it('keeps the rules', async () => {
+    expect(store.rules()).toBeUndefined()
+    await store.putRules({ version: 3, updatedAt: 7, rules: [] })
+    await reopen()
+    expect(store.rules()).toEqual({ version: 3, updatedAt: 7, rules: [] })
+  })
+
+  it('keeps the newest 1000 quarantined payloads', async () => {
+    const entry = (bytes: number) => ({ at: 1, topic: 't', reason: 'r', head: Uint8Array.of(1), bytes })
+    await Promise.all(Array.from({ length: 1005 }, (_, i) => store.quarantine(entry(i))))
+    const kept = store.quarantined()
+    expect(kept).toHaveLength(1000)
+    expect([kept[0]!.bytes, kept.at(-1)!.bytes]).toEqual([1004, 5])
+  })
+})
+
+describe('record store: LMDB on a full disk', () => {
+  it('refuses before the disk is quite full, and goes on when there is room again', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'store-'))
+    const tooMuch = await openLmdbStore({
+      dir,
+      clock: systemClock,
+      log,
+      minFreeBytes: Number.MAX_SAFE_INTEGER,
+    })
+    await expect(tooMuch.append(delivery([frame(1)]))).rejects.toMatchObject({ code: 'STORE_FAILED' })
+    expect(tooMuch.counts().frames).toBe(0)
+    await tooMuch.close()
+    const roomy = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
+    await expect(roomy.append(delivery([frame(1)]))).resolves.toMatchObject({ stored: { upTo: 1 } })
+    await roomy.close()
+    await rm(dir, { recursive: true })
+  })
+})
