@@ -55,11 +55,11 @@ export const ERRORS = {
     500,
     'Look for the time of the request in the log of the hub, and report it with those lines.',
   ),
+  MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),
   MODEL_DIM_MISMATCH: spec(
     409,
     'Use vectors of the model that the hub runs; see the fingerprint in the message.',
   ),
-  MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),
   MODEL_FAILED: spec(503, 'Restart the process; if it recurs, check memory and the execution provider.'),
   MODEL_FILE_CORRUPT: spec(500, 'Restore the model file: its sha256 differs from the manifest.'),
   MODEL_HASH_MISMATCH: spec(

@@ -56,13 +56,18 @@ export class Broker implements Service {
   /** @throws PORT_IN_USE */
   async start(): Promise<void> {
     const { host, port, maxConnections } = this.#settings
+    // Without an id there is no session to keep (MQTT-3.1.3-8).
+    const nameless = new WeakSet<Client>()
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
       maxClientsIdLength: 128,
-      preConnect: (_client, packet, done) => {
-        // Without an id there is no session to keep (MQTT-3.1.3-8).
-        if (packet.clientId === '' && packet.clean === false)
-          done(refusal('an empty client id needs a clean session'), false)
+      preConnect: (client, packet, done) => {
+        if (packet.clientId === '' && packet.clean === false) nameless.add(client)
+        done(null, true)
+      },
+      // Only here does a refusal reach the client as a CONNACK with its code.
+      authenticate: (client, _username, _password, done) => {
+        if (nameless.has(client)) done(refusal('an empty client id needs a clean session'), false)
         else done(null, true)
       },
       authorizePublish: (client, packet, done) => {

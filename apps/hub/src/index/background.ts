@@ -48,9 +48,9 @@ export class Background {
   }
 }
 
-/** A 32-bit mix of the ord (the finaliser of MurmurHash3, A. Appleby, public domain). */
+/** A 32-bit mix of the ord: spread by the golden ratio, then MurmurHash3's finaliser (A. Appleby, public domain). */
 function hashOf(ord: number): number {
-  let mixed = (ord % 2 ** 32) ^ Math.floor(ord / 2 ** 32)
+  let mixed = Math.imul((ord % 2 ** 32) ^ Math.floor(ord / 2 ** 32), 0x9e3779b1) + 0x7f4a7c15
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
   return (mixed ^ (mixed >>> 16)) >>> 0

@@ -20,9 +20,6 @@ export const NEUTRAL_PROMPTS = [
   'trees and grass',
 ] as const
 
-/** Texts per call of the encoder, so that searches get their turn while a large bundle is compiled. */
-const TEXTS_PER_CALL = 64
-
 export type RuleModel = Pick<ClipModel, 'manifest' | 'fingerprint' | 'dim' | 'encodeTexts'>
 
 /**
@@ -69,13 +66,11 @@ class PromptRows {
 
   /** Row-major [rows, dim]. */
   async embed(model: RuleModel): Promise<Float32Array> {
-    const texts = [...new Set([...this.#rows.values()].flatMap(prompt => prompt.texts))]
+    const texts = new Set([...this.#rows.values()].flatMap(prompt => prompt.texts))
     const vectors = new Map<string, Float32Array>()
-    for (let at = 0; at < texts.length; at += TEXTS_PER_CALL) {
-      const portion = texts.slice(at, at + TEXTS_PER_CALL)
-      const embedded = await model.encodeTexts(portion)
-      for (const [i, text] of portion.entries()) vectors.set(text, embedded[i]!)
-    }
+    // One by one: an INT8 tower that scales activations over the batch gives a text another vector in other company,
+    // and the same rules must always score alike. Searches get their turn in between.
+    for (const text of texts) vectors.set(text, (await model.encodeTexts([text]))[0]!)
     const matrix = new Float32Array(this.#rows.size * model.dim)
     for (const { row, texts: parts } of this.#rows.values())
       matrix.set(average(parts, vectors), row * model.dim)

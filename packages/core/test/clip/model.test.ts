@@ -71,6 +71,21 @@ describe('pictures', () => {
     ])
   })
 
+  test('leave the event loop a turn between them', async () => {
+    let turns = 0
+    let counting = true
+    const count = () => {
+      turns++
+      if (counting) setImmediate(count)
+    }
+    setImmediate(count)
+    await model.encodeImages(
+      Array.from({ length: 8 }, () => ({ data: new Uint8Array(768).fill(1), width: 16, height: 16 })),
+    )
+    counting = false
+    expect(turns).toBeGreaterThanOrEqual(8)
+  })
+
   test('stop when the caller gives up', async () => {
     const inputs = Array.from({ length: 3 }, () => ({ data: new Uint8Array(768), width: 16, height: 16 }))
     await expect(model.encodeImages(inputs, { signal: AbortSignal.abort() })).rejects.toMatchObject({

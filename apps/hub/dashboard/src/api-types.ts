@@ -1,0 +1,113 @@
+import type { Rule as CoreRule, NodeStats, Verdict } from '@sightline/core'
+
+/** What the hub's HTTP API answers; times are RFC 3339 strings. */
+
+export type { NodeStats, Verdict }
+export type Severity = 'info' | 'low' | 'medium' | 'high' | 'critical'
+export type Rule = Omit<CoreRule, 'severity'> & { severity: Severity }
+
+export interface Frame {
+  readonly id: string
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  readonly capturedAt: string
+  readonly receivedAt: string
+  readonly historical: boolean
+  readonly verdicts: readonly Verdict[]
+  readonly thumbnailUrl: string | null
+}
+
+export interface Hit extends Frame {
+  /** Cosine between query and frame. */
+  readonly similarity: number
+  /** Probability. */
+  readonly score: number
+}
+
+export interface SearchAnswer {
+  readonly hits: readonly Hit[]
+  readonly tookMs: number
+  readonly model: { readonly name: string; readonly fingerprint: string }
+}
+
+export interface Incident {
+  readonly id: string
+  readonly rule: string
+  readonly ruleName: string
+  readonly severity: Severity
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  readonly startedAt: string
+  readonly updatedAt: string
+  /** Null while it goes on. */
+  readonly endedAt: string | null
+  readonly peakScore: number
+  readonly frames: number
+  readonly bestFrameId: string
+  readonly thumbnailUrl: string | null
+}
+
+export interface NodeCamera {
+  readonly camera: string
+  readonly status: 'starting' | 'running' | 'failed'
+  readonly lastFrameAt: string | null
+  readonly error?: string
+}
+
+export interface FleetNode {
+  readonly site: string
+  readonly node: string
+  readonly online: boolean
+  readonly lastSeenAt: string
+  readonly lastDataAt: string | null
+  readonly agent: string | null
+  readonly provider: string | null
+  readonly fingerprint: string | null
+  readonly rulesVersion: number | null
+  readonly rulesError?: string
+  readonly cameras: readonly NodeCamera[]
+  readonly stats: NodeStats | null
+}
+
+export interface RulesDocument {
+  readonly version: number
+  readonly updatedAt: string
+  readonly rules: readonly Rule[]
+  /** Concepts that the model cannot do, by rule id. */
+  readonly warnings: readonly { readonly rule: string; readonly message: string }[]
+}
+
+export interface SystemInfo {
+  readonly version: string
+  readonly model: {
+    readonly name: string
+    readonly title: string
+    readonly fingerprint: string
+    readonly dim: number
+    readonly license: string
+    readonly notice: string
+    readonly cannot: readonly string[]
+  }
+  readonly counts: Readonly<Record<string, number>>
+  readonly index: Readonly<Record<string, number>>
+  readonly ingest: Readonly<Record<string, number>>
+}
+
+export interface FrameFilter {
+  readonly site?: string
+  readonly node?: string
+  readonly camera?: string
+  /** Captured at or after. */
+  readonly from?: string
+  /** Captured before. */
+  readonly to?: string
+}
+
+export interface SearchRequest {
+  /** Exactly one of text, id and image. */
+  readonly subject: { readonly text: string } | { readonly id: string } | { readonly image: Blob }
+  readonly filter: FrameFilter
+  readonly limit: number
+}

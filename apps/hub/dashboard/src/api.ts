@@ -1,0 +1,168 @@
+import type {
+  FleetNode,
+  Frame,
+  FrameFilter,
+  Incident,
+  Rule,
+  RulesDocument,
+  SearchAnswer,
+  SearchRequest,
+  SystemInfo,
+} from './api-types.ts'
+
+const BASE = '/api/v1'
+
+/** A failed request: the hub's own code, message and remedy, or what stands for them when the hub did not answer. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly code: string
+  readonly remedy: string
+  /** HTTP status; 0 when there was no answer. */
+  readonly status: number
+
+  constructor({ code, message, remedy, status }: ApiFailure) {
+    super(message)
+    this.code = code
+    this.remedy = remedy
+    this.status = status
+  }
+
+  get offline(): boolean {
+    return this.status === 0
+  }
+}
+
+export interface ApiFailure {
+  readonly code: string
+  readonly message: string
+  readonly remedy: string
+  readonly status: number
+}
+
+/** The hub's error body, or a description of an answer that is none (a proxy's page, an empty body). */
+export function failureOf(status: number, body: unknown): ApiFailure {
+  const error = record(record(body)?.error)
+  const { code, message, remedy } = error ?? {}
+  if (typeof code === 'string' && typeof message === 'string') {
+    return { code, message, remedy: typeof remedy === 'string' ? remedy : '', status }
+  }
+  return {
+    code: `HTTP_${status}`,
+    message: `The hub answered with status ${status}.`,
+    remedy: 'Try again. If it stays, look into the log of the hub or of the proxy before it.',
+    status,
+  }
+}
+
+export function offlineFailure(): ApiFailure {
+  return {
+    code: 'OFFLINE',
+    message: 'The hub cannot be reached.',
+    remedy: 'Check that it is running and that this device is on its network.',
+    status: 0,
+  }
+}
+
+/** Text of any thrown value, as an API failure. */
+export function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error
+  return new ApiError({
+    code: 'DASHBOARD',
+    message: error instanceof Error ? error.message : String(error),
+    remedy: 'Reload the page.',
+    status: -1,
+  })
+}
+
+export type Fetch = (input: string, init?: RequestInit) => Promise<Response>
+
+export class ApiClient {
+  readonly #fetch: Fetch
+
+  constructor({ fetch }: { fetch: Fetch }) {
+    this.#fetch = fetch
+  }
+
+  async search({ subject, filter, limit }: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
+    if ('text' in subject) {
+      return this.#get('/search', { text: subject.text, limit: String(limit), ...filter }, signal)
+    }
+    if ('id' in subject) return this.#send('POST', '/search', { id: subject.id, limit, filter }, signal)
+    const form = new FormData()
+    for (const [name, value] of Object.entries({ limit: String(limit), ...filter })) form.set(name, value)
+    form.set('image', subject.image, 'query.jpg')
+    return this.#request('/search', { method: 'POST', body: form, ...abortable(signal) })
+  }
+
+  async frames(query: FrameFilter & { limit: number }, signal?: AbortSignal): Promise<readonly Frame[]> {
+    const { limit, ...filter } = query
+    const answer = await this.#get<{ frames: readonly Frame[] }>(
+      '/frames',
+      { limit: String(limit), ...filter },
+      signal,
+    )
+    return answer.frames
+  }
+
+  async frame(id: string, signal?: AbortSignal): Promise<Frame> {
+    return this.#get(`/frames/${encodeURIComponent(id)}`, {}, signal)
+  }
+
+  async nodes(signal?: AbortSignal): Promise<readonly FleetNode[]> {
+    return (await this.#get<{ nodes: readonly FleetNode[] }>('/nodes', {}, signal)).nodes
+  }
+
+  async incidents(limit: number, signal?: AbortSignal): Promise<readonly Incident[]> {
+    return (await this.#get<{ events: readonly Incident[] }>('/events', { limit: String(limit) }, signal))
+      .events
+  }
+
+  async rules(signal?: AbortSignal): Promise<RulesDocument> {
+    return this.#get('/rules', {}, signal)
+  }
+
+  /** @throws ApiError with status 409 when the rules are no longer at `version`. */
+  async putRules(rules: readonly Rule[], version: number): Promise<RulesDocument> {
+    return this.#send('PUT', '/rules', { rules, version })
+  }
+
+  async system(signal?: AbortSignal): Promise<SystemInfo> {
+    return this.#get('/system', {}, signal)
+  }
+
+  #get<T>(path: string, query: object, signal?: AbortSignal): Promise<T> {
+    const search = new URLSearchParams(Object.entries(query)).toString()
+    return this.#request(`${path}${search === '' ? '' : `?${search}`}`, abortable(signal))
+  }
+
+  #send<T>(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    return this.#request(path, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      ...abortable(signal),
+    })
+  }
+
+  async #request<T>(path: string, init: RequestInit): Promise<T> {
+    let response: Response
+    try {
+      response = await this.#fetch(`${BASE}${path}`, init)
+    } catch (error) {
+      if (init.signal?.aborted) throw error
+      throw new ApiError(offlineFailure())
+    }
+    const body: unknown = await response.json().catch(() => undefined)
+    if (init.signal?.aborted) throw init.signal.reason
+    if (!response.ok || body === undefined) throw new ApiError(failureOf(response.status, body))
+    return body as T
+  }
+}
+
+function abortable(signal: AbortSignal | undefined): RequestInit {
+  return signal === undefined ? {} : { signal }
+}
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+}

@@ -1,0 +1,45 @@
+import { useState } from 'preact/hooks'
+import type { Frame } from './api-types.ts'
+import { FrameDrawer } from './components/frame-drawer.tsx'
+import { Shell } from './components/shell.tsx'
+import { DevicesPage } from './pages/devices.tsx'
+import { LivePage } from './pages/live.tsx'
+import { RulesPage } from './pages/rules.tsx'
+import { SearchPage } from './pages/search.tsx'
+import { formatHash, navigate, type Route, useRoute } from './router.ts'
+import { RulesContext, useRulesHolder } from './rules-context.ts'
+
+/** The page that the address names, and over it the frame that the address names. */
+export function App() {
+  const route = useRoute()
+  const rules = useRulesHolder()
+  const [known, setKnown] = useState<Frame>()
+  const { page, params } = route
+  const shown = params.frame
+
+  const openFrame = (frame: Frame) => {
+    setKnown(frame)
+    navigate(formatHash(page, { ...params, frame: frame.id }))
+  }
+  const closeFrame = () => {
+    // Opened from here: the way back is one step. Opened by its address: there is no step back.
+    if (known !== undefined && known.id === shown) history.back()
+    else navigate(formatHash(page, { ...params, frame: undefined }), { replace: true })
+  }
+
+  return (
+    <RulesContext.Provider value={rules}>
+      <Shell page={page}>
+        <CurrentPage route={route} onOpenFrame={openFrame} />
+      </Shell>
+      {shown && <FrameDrawer key={shown} id={shown} known={known} onClose={closeFrame} />}
+    </RulesContext.Provider>
+  )
+}
+
+function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame: Frame) => void }) {
+  if (route.page === 'live') return <LivePage onOpenFrame={onOpenFrame} />
+  if (route.page === 'devices') return <DevicesPage />
+  if (route.page === 'rules') return <RulesPage />
+  return <SearchPage params={route.params} onOpenFrame={onOpenFrame} />
+}

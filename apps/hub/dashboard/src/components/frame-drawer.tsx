@@ -1,0 +1,143 @@
+import { useState } from 'preact/hooks'
+import type { Frame, Hit, Verdict } from '../api-types.ts'
+import { absoluteTime, percent } from '../format.ts'
+import { Icon } from '../icons.tsx'
+import { formatHash } from '../router.ts'
+import { useRules } from '../rules-context.ts'
+import { useNow, useResource, useServices } from '../services.ts'
+import { Fact } from './fact.tsx'
+import { Ago, ScoreBar } from './marks.tsx'
+import { Modal } from './modal.tsx'
+import { ErrorState } from './states.tsx'
+import { Thumbnail } from './thumbnail.tsx'
+
+export interface FrameDrawerProps {
+  readonly id: string
+  /** What the page already knows of the frame. */
+  readonly known: Frame | Hit | undefined
+  readonly onClose: () => void
+}
+
+export function FrameDrawer({ id, known, onClose }: FrameDrawerProps) {
+  const { api } = useServices()
+  const matching = known?.id === id ? known : undefined
+  const loaded = useResource(matching === undefined ? id : undefined, signal => api.frame(id, signal))
+  const frame = matching ?? loaded.data
+  return (
+    <Modal title={frame?.camera ?? 'Frame'} class="drawer" onClose={onClose}>
+      {frame !== undefined && <FrameDetail frame={frame} />}
+      {frame === undefined && loaded.error !== undefined && (
+        <ErrorState error={loaded.error} onRetry={loaded.reload} />
+      )}
+      {frame === undefined && loaded.loading && <div class="skeleton-picture" aria-busy="true" />}
+    </Modal>
+  )
+}
+
+function FrameDetail({ frame }: { frame: Frame | Hit }) {
+  const now = useNow()
+  const { site, node, camera } = frame
+  return (
+    <>
+      <div class="drawer-picture">
+        <Thumbnail url={frame.thumbnailUrl} alt={`Frame of camera ${camera}`} />
+      </div>
+      <div class="actions">
+        <a class="button button-primary" href={formatHash('search', { like: frame.id })}>
+          <Icon name="similar" /> More like this
+        </a>
+        <a class="button" href={formatHash('search', { site, node, camera })}>
+          <Icon name="camera" /> Only this camera
+        </a>
+        <CopyLink id={frame.id} />
+      </div>
+      {'score' in frame && (
+        <section>
+          <h3>Match</h3>
+          <ScoreBar score={frame.score} label="Match" strong={frame.score >= 0.5} />
+          <p class="hint">
+            {percent(frame.score)} is the probability that this frame, rather than a typical stored one, is
+            what was asked for. Raw cosine similarity: {frame.similarity.toFixed(3)}.
+          </p>
+        </section>
+      )}
+      <section>
+        <h3>Rules</h3>
+        <Verdicts verdicts={frame.verdicts} />
+      </section>
+      <section>
+        <h3>Frame</h3>
+        <dl class="facts">
+          <Fact name="Captured">
+            {absoluteTime(frame.capturedAt)} (<Ago iso={frame.capturedAt} now={now} />)
+          </Fact>
+          <Fact name="Received">
+            {absoluteTime(frame.receivedAt)}
+            {frame.historical && ', replayed after an outage'}
+          </Fact>
+          <Fact name="Camera">{camera}</Fact>
+          <Fact name="Device">
+            {node}, site {site}
+          </Fact>
+          <Fact name="Id">
+            <code>{frame.id}</code>
+          </Fact>
+        </dl>
+      </section>
+    </>
+  )
+}
+
+function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
+  const { nameOf } = useRules()
+  if (verdicts.length === 0) return <p class="hint">No rule came near this frame.</p>
+  return (
+    <table class="verdicts">
+      <thead>
+        <tr>
+          <th scope="col">Rule</th>
+          <th scope="col">Score</th>
+          <th scope="col">Similarity</th>
+        </tr>
+      </thead>
+      <tbody>
+        {[...verdicts]
+          .sort((a, b) => b.score - a.score)
+          .map(({ rule, score, similarity, fired }) => (
+            <tr key={rule} class={fired ? 'verdict-fired' : ''}>
+              <th scope="row">
+                {nameOf(rule)}
+                {fired && <span class="badge badge-fired">fired</span>}
+              </th>
+              <td>
+                <ScoreBar score={score} label="Score" strong={fired} />
+              </td>
+              <td class="figure">{similarity.toFixed(3)}</td>
+            </tr>
+          ))}
+      </tbody>
+    </table>
+  )
+}
+
+function CopyLink({ id }: { id: string }) {
+  const [state, setState] = useState<'idle' | 'copied' | 'failed'>('idle')
+  const copy = async () => {
+    const url = `${location.origin}${location.pathname}${formatHash('search', { frame: id })}`
+    try {
+      await navigator.clipboard.writeText(url)
+      setState('copied')
+    } catch {
+      // The clipboard is closed to pages that are not served over HTTPS or from this machine.
+      setState('failed')
+    }
+  }
+  return (
+    <button type="button" class="button" onClick={copy}>
+      <Icon name={state === 'copied' ? 'check' : 'link'} />
+      <span aria-live="polite">
+        {state === 'idle' ? 'Copy link' : state === 'copied' ? 'Copied' : 'Copy the address above'}
+      </span>
+    </button>
+  )
+}

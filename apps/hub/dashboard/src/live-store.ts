@@ -1,0 +1,171 @@
+import type { ApiClient } from './api.ts'
+import { type ApiError, asApiError } from './api.ts'
+import type { FleetNode, Frame, Incident } from './api-types.ts'
+import { type EventStream, LiveConnection, type LiveEventName, type LiveState } from './live-connection.ts'
+import { cameraKey } from './search-query.ts'
+
+/** What the page knows of the present. Replaced, never changed, so that views can compare by reference. */
+export interface LiveView {
+  readonly state: LiveState
+  /** False until the first snapshot came. */
+  readonly loaded: boolean
+  readonly error: ApiError | undefined
+  /** Newest frame of each camera, by `site/node/camera`. */
+  readonly frames: ReadonlyMap<string, Frame>
+  /** Newest first by start. */
+  readonly incidents: readonly Incident[]
+  readonly nodes: ReadonlyMap<string, FleetNode>
+  /** The newest incident that began while the page was open. */
+  readonly announced: Incident | undefined
+}
+
+export interface LiveStoreOptions {
+  readonly api: ApiClient
+  readonly open: () => EventStream
+  readonly schedule: (callback: () => void, delayMs: number) => () => void
+}
+
+const MAX_INCIDENTS = 100
+const MAX_CAMERAS = 500
+const SNAPSHOT_FRAMES = 200
+/** Many cameras send several frames a second; the page is redrawn four times. */
+const REDRAW_MS = 250
+const SNAPSHOT_RETRY_MS = 5000
+
+export class LiveStore {
+  readonly #options: LiveStoreOptions
+  readonly #connection: LiveConnection
+  readonly #listeners = new Set<() => void>()
+  #view: LiveView = {
+    state: 'connecting',
+    loaded: false,
+    error: undefined,
+    frames: new Map(),
+    incidents: [],
+    nodes: new Map(),
+    announced: undefined,
+  }
+  #pending: Partial<LiveView> = {}
+  #redrawing = false
+  #cancelSnapshot: () => void = () => {}
+
+  constructor(options: LiveStoreOptions) {
+    this.#options = options
+    this.#connection = new LiveConnection({
+      open: options.open,
+      schedule: options.schedule,
+      onEvent: (name, data) => this.#take(name, data),
+      onState: state => {
+        this.#change({ state })
+        // Whatever happened while the line was down is in the snapshot; while it stays down, retries poll.
+        if (state !== 'connecting') void this.#snapshot()
+      },
+    })
+  }
+
+  get view(): LiveView {
+    return this.#view
+  }
+
+  start(): void {
+    this.#connection.start()
+  }
+
+  stop(): void {
+    this.#cancelSnapshot()
+    this.#connection.stop()
+  }
+
+  retryNow(): void {
+    this.#connection.retryNow()
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async #snapshot(): Promise<void> {
+    const { api, schedule } = this.#options
+    this.#cancelSnapshot()
+    try {
+      const [frames, incidents, nodes] = await Promise.all([
+        api.frames({ limit: SNAPSHOT_FRAMES }),
+        api.incidents(MAX_INCIDENTS),
+        api.nodes(),
+      ])
+      const { frames: known, incidents: knownIncidents } = this.#latest
+      this.#change({
+        loaded: true,
+        error: undefined,
+        frames: withFrames(known, frames),
+        incidents: withIncidents(knownIncidents, incidents),
+        nodes: new Map(nodes.map(node => [nodeKey(node), node])),
+      })
+    } catch (error) {
+      this.#change({ error: asApiError(error) })
+      this.#cancelSnapshot = schedule(() => void this.#snapshot(), SNAPSHOT_RETRY_MS)
+    }
+  }
+
+  #take(name: LiveEventName, data: unknown): void {
+    const { frames, incidents, nodes, loaded } = this.#latest
+    if (name === 'frame') this.#change({ frames: withFrames(frames, [data as Frame]) })
+    else if (name === 'node') {
+      const node = data as FleetNode
+      this.#change({ nodes: new Map(nodes).set(nodeKey(node), node) })
+    } else {
+      const incident = data as Incident
+      const begun = loaded && incident.endedAt === null && !incidents.some(({ id }) => id === incident.id)
+      this.#change({
+        incidents: withIncidents(incidents, [incident]),
+        ...(begun ? { announced: incident } : {}),
+      })
+    }
+  }
+
+  get #latest(): LiveView {
+    return { ...this.#view, ...this.#pending }
+  }
+
+  #change(change: Partial<LiveView>): void {
+    this.#pending = { ...this.#pending, ...change }
+    if (this.#redrawing) return
+    this.#redrawing = true
+    this.#options.schedule(() => {
+      this.#redrawing = false
+      this.#view = this.#latest
+      this.#pending = {}
+      for (const listener of this.#listeners) listener()
+    }, REDRAW_MS)
+  }
+}
+
+export function nodeKey({ site, node }: { readonly site: string; readonly node: string }): string {
+  return `${site}/${node}`
+}
+
+/** The newest frame of each camera by device time: frames replayed after an outage do not cover the present. */
+export function withFrames(known: ReadonlyMap<string, Frame>, arrived: readonly Frame[]): Map<string, Frame> {
+  const frames = new Map(known)
+  for (const frame of arrived) {
+    const key = cameraKey(frame)
+    const shown = frames.get(key)
+    if (shown === undefined ? frames.size < MAX_CAMERAS : shown.capturedAt <= frame.capturedAt) {
+      frames.set(key, frame)
+    }
+  }
+  return frames
+}
+
+/** Each incident once, in its newest state, newest start first. */
+export function withIncidents(known: readonly Incident[], arrived: readonly Incident[]): Incident[] {
+  const byId = new Map(known.map(incident => [incident.id, incident]))
+  for (const incident of arrived) {
+    const shown = byId.get(incident.id)
+    if (shown === undefined || shown.updatedAt <= incident.updatedAt) byId.set(incident.id, incident)
+  }
+  return [...byId.values()]
+    .sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0))
+    .slice(0, MAX_INCIDENTS)
+}

@@ -1,0 +1,125 @@
+import { useState } from 'preact/hooks'
+import type { Rule } from '../api-types.ts'
+import { Switch } from '../components/field.tsx'
+import { SeverityBadge } from '../components/marks.tsx'
+import { duration, percent, plural } from '../format.ts'
+import { Icon } from '../icons.tsx'
+
+export interface RuleCardProps {
+  readonly rule: Rule
+  readonly warnings: readonly string[]
+  readonly saving: boolean
+  readonly onToggle: (enabled: boolean) => void
+  readonly onEdit: () => void
+  readonly onDelete: () => void
+}
+
+export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }: RuleCardProps) {
+  const [asking, setAsking] = useState(false)
+  return (
+    <article class={rule.enabled ? 'card rule' : 'card rule rule-off'}>
+      <header class="rule-head">
+        <Switch
+          label={`${rule.name}: enabled`}
+          checked={rule.enabled}
+          disabled={saving}
+          onChange={onToggle}
+        />
+        <div class="rule-title">
+          <h2>{rule.name}</h2>
+          <p class="hint">
+            {rule.category} · {rule.id}
+          </p>
+        </div>
+        <SeverityBadge severity={rule.severity} />
+      </header>
+      {warnings.map(message => (
+        <p key={message} class="note note-warn">
+          <Icon name="alert" />
+          <span>{message}</span>
+        </p>
+      ))}
+      <Prompts title="Looks for" prompts={rule.positives} />
+      {rule.negatives.length > 0 && <Prompts title="But not" prompts={rule.negatives} quiet />}
+      <p class="rule-when">{conditions(rule)}</p>
+      <footer class="rule-foot">
+        {asking ? (
+          <>
+            <span class="rule-ask">Delete this rule on every device?</span>
+            <button
+              type="button"
+              class="button button-small button-danger"
+              disabled={saving}
+              onClick={onDelete}
+            >
+              Delete
+            </button>
+            <button type="button" class="button button-small" onClick={() => setAsking(false)}>
+              Keep
+            </button>
+          </>
+        ) : (
+          <>
+            <button
+              type="button"
+              class="button button-small"
+              aria-label={`Edit ${rule.name}`}
+              onClick={onEdit}
+            >
+              <Icon name="edit" /> Edit
+            </button>
+            <button
+              type="button"
+              class="button button-small button-plain"
+              aria-label={`Delete ${rule.name}`}
+              onClick={() => setAsking(true)}
+            >
+              <Icon name="trash" /> Delete
+            </button>
+          </>
+        )}
+      </footer>
+    </article>
+  )
+}
+
+const SHOWN_PROMPTS = 6
+
+function Prompts({
+  title,
+  prompts,
+  quiet = false,
+}: {
+  title: string
+  prompts: readonly string[]
+  quiet?: boolean
+}) {
+  const rest = prompts.slice(SHOWN_PROMPTS)
+  return (
+    <div class={quiet ? 'prompts prompts-quiet' : 'prompts'}>
+      <h3>{title}</h3>
+      <ul class="tags">
+        {prompts.slice(0, SHOWN_PROMPTS).map(prompt => (
+          <li key={prompt} class="tag">
+            {prompt}
+          </li>
+        ))}
+        {rest.length > 0 && (
+          <li class="tag tag-more" title={rest.join('\n')}>
+            and {rest.length} more
+          </li>
+        )}
+      </ul>
+    </div>
+  )
+}
+
+function conditions({ on, off, minFrames, offDelaySeconds, cooldownSeconds, cameras }: Rule): string {
+  const everywhere = cameras.includes('*')
+  return [
+    `Fires at ${percent(on)}${minFrames > 1 ? ` in ${plural(minFrames, 'frame')} in a row` : ''}`,
+    `lets go below ${percent(off)}${offDelaySeconds > 0 ? ` for ${duration(offDelaySeconds * 1000)}` : ''}`,
+    ...(cooldownSeconds > 0 ? [`rests ${duration(cooldownSeconds * 1000)}`] : []),
+    everywhere ? 'all cameras' : `cameras ${cameras.join(', ')}`,
+  ].join(' · ')
+}

@@ -1,0 +1,147 @@
+import { useState } from 'preact/hooks'
+import { type ApiError, asApiError } from '../api.ts'
+import type { Rule, RulesDocument } from '../api-types.ts'
+import { Ago } from '../components/marks.tsx'
+import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { plural } from '../format.ts'
+import { Icon } from '../icons.tsx'
+import { useRules } from '../rules-context.ts'
+import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { RuleCard } from './rule-card.tsx'
+import { RuleEditor } from './rule-editor.tsx'
+import { SaveFailure } from './save-failure.tsx'
+
+/** A change as a function of the list, so that it can be put on top of what somebody else saved. */
+type Change = (rules: readonly Rule[]) => Rule[]
+
+type Editing = { readonly rule: Rule | undefined } | undefined
+
+export function RulesPage() {
+  const { api } = useServices()
+  const rules = useRules()
+  const system = useResource('system', signal => api.system(signal))
+  const [editing, setEditing] = useState<Editing>()
+  const [saving, setSaving] = useState(false)
+  const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
+  const { data } = rules
+
+  const save = async (change: Change, base: RulesDocument | undefined = data) => {
+    if (base === undefined) return
+    setSaving(true)
+    setFailed(undefined)
+    try {
+      rules.replace(await api.putRules(change(base.rules), base.version))
+      setEditing(undefined)
+    } catch (error) {
+      setFailed({ error: asApiError(error), change })
+    } finally {
+      setSaving(false)
+    }
+  }
+  const saveOnNewest = async () => {
+    if (failed === undefined) return
+    setSaving(true)
+    try {
+      const newest = await api.rules()
+      rules.replace(newest)
+      await save(failed.change, newest)
+    } catch (error) {
+      setFailed({ ...failed, error: asApiError(error) })
+      setSaving(false)
+    }
+  }
+  const edit = (rule: Rule | undefined) => {
+    setFailed(undefined)
+    setEditing({ rule })
+  }
+  const edited = editing?.rule
+  const all = data?.rules ?? []
+
+  return (
+    <div class="page">
+      <header class="page-head">
+        <div>
+          <h1>Rules</h1>
+          {data === undefined ? <p class="page-sub">What the cameras look for</p> : <Summary rules={data} />}
+        </div>
+        <button
+          type="button"
+          class="button button-primary"
+          disabled={data === undefined}
+          onClick={() => edit(undefined)}
+        >
+          <Icon name="plus" /> New rule
+        </button>
+      </header>
+      {failed !== undefined && editing === undefined && (
+        <SaveFailure failure={failed.error} saving={saving} onSaveOnNewest={saveOnNewest} />
+      )}
+      {data === undefined && rules.error !== undefined && (
+        <ErrorState error={rules.error} onRetry={rules.reload} />
+      )}
+      {data === undefined && rules.loading && <SkeletonCards cards={3} class="rules" />}
+      {data !== undefined && all.length === 0 && (
+        <EmptyState icon="rules" title="No rules">
+          <p>Say in words what a camera should look for, and every device watches for it.</p>
+          <button type="button" class="button" onClick={() => edit(undefined)}>
+            Write the first rule
+          </button>
+        </EmptyState>
+      )}
+      <ul class="rules">
+        {all.map(rule => (
+          <li key={rule.id}>
+            <RuleCard
+              rule={rule}
+              warnings={
+                data?.warnings.filter(warning => warning.rule === rule.id).map(({ message }) => message) ?? []
+              }
+              saving={saving}
+              onToggle={enabled =>
+                save(list => list.map(other => (other.id === rule.id ? { ...other, enabled } : other)))
+              }
+              onEdit={() => edit(rule)}
+              onDelete={() => save(list => list.filter(other => other.id !== rule.id))}
+            />
+          </li>
+        ))}
+      </ul>
+      {editing !== undefined && (
+        <RuleEditor
+          rule={edited}
+          takenIds={edited === undefined ? all.map(({ id }) => id) : []}
+          index={edited === undefined ? all.length : all.findIndex(({ id }) => id === edited.id)}
+          cannot={system.data?.model.cannot ?? []}
+          saving={saving}
+          failure={failed?.error}
+          onSave={rule => save(list => withRule(list, rule))}
+          onSaveOnNewest={saveOnNewest}
+          onClose={() => {
+            setEditing(undefined)
+            setFailed(undefined)
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+function Summary({ rules }: { rules: RulesDocument }) {
+  const { nodes } = useLive()
+  const now = useNow(5000)
+  const devices = [...nodes.values()]
+  const applied = devices.filter(node => node.rulesVersion === rules.version).length
+  return (
+    <p class="page-sub">
+      Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
+      {devices.length > 0 && ` · in force on ${applied} of ${plural(devices.length, 'device')}`}
+    </p>
+  )
+}
+
+/** In its place when it is there, at the end when it is new or was deleted meanwhile. */
+function withRule(rules: readonly Rule[], rule: Rule): Rule[] {
+  return rules.some(({ id }) => id === rule.id)
+    ? rules.map(other => (other.id === rule.id ? rule : other))
+    : [...rules, rule]
+}

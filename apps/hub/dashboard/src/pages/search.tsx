@@ -1,0 +1,251 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { stackAlike } from '../alike.ts'
+import type { Frame, Hit, SearchRequest } from '../api-types.ts'
+import { FrameCard } from '../components/frame-card.tsx'
+import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { millis, plural } from '../format.ts'
+import { preparePicture, type QueryPicture } from '../picture.ts'
+import { formatHash, navigate } from '../router.ts'
+import {
+  isFiltered,
+  parseQuery,
+  queryFilter,
+  queryParams,
+  rangeFault,
+  type SearchQuery,
+} from '../search-query.ts'
+import { useNow, useResource, useServices } from '../services.ts'
+import { SearchBox, type Subject } from './search-box.tsx'
+import { SearchFilters } from './search-filters.tsx'
+
+const PAGE_SIZE = 24
+const MAX_CARDS = 48
+/** Frames asked for in the place of one card: a camera sees the same thing again and again. */
+const FRAMES_PER_CARD = 4
+const REFILL_MS = 4000
+const EXAMPLES = [
+  'a cat',
+  'a boat at sunset',
+  'a cup of coffee',
+  'someone taking a photo',
+  'snow on a road',
+  'fireworks at night',
+]
+
+export interface SearchPageProps {
+  readonly params: Readonly<Record<string, string>>
+  readonly onOpenFrame: (frame: Frame) => void
+}
+
+export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
+  const query = parseQuery(params)
+  const [picture, setPicture] = useState<QueryPicture>()
+  const [pictureFault, setPictureFault] = useState<string>()
+  useEffect(() => () => picture && URL.revokeObjectURL(picture.url), [picture])
+  // Words or a frame in the address win over a picture from before.
+  const byPicture = query.text === '' && query.like === '' ? picture : undefined
+
+  const go = (change: Partial<SearchQuery>) =>
+    navigate(formatHash('search', queryParams({ ...query, ...change })))
+  const searchText = (text: string) => {
+    setPicture(undefined)
+    setPictureFault(undefined)
+    go({ text, like: '' })
+  }
+  const searchPicture = async (file: File) => {
+    const prepared = await preparePicture(file)
+    if (typeof prepared === 'string') {
+      setPictureFault(prepared)
+      return
+    }
+    setPictureFault(undefined)
+    setPicture(prepared)
+    go({ text: '', like: '' })
+  }
+
+  const subject: Subject | undefined =
+    byPicture !== undefined
+      ? { label: byPicture.name, url: byPicture.url }
+      : query.like !== ''
+        ? { label: 'More like this', url: `/api/v1/frames/${encodeURIComponent(query.like)}/thumbnail` }
+        : undefined
+  const asked = subjectOf(query, byPicture)
+
+  return (
+    <div class="page">
+      <div class={asked === undefined ? 'search-head search-head-open' : 'search-head'}>
+        <h1 class={asked === undefined ? '' : 'visually-hidden'}>Search every camera</h1>
+        <SearchBox
+          text={query.text}
+          subject={subject}
+          onText={searchText}
+          onPicture={searchPicture}
+          onClear={() => searchText('')}
+        />
+        {pictureFault !== undefined && (
+          <p class="fault" role="alert">
+            {pictureFault}
+          </p>
+        )}
+        {asked === undefined && (
+          <ul class="examples" aria-label="Examples">
+            {EXAMPLES.map(example => (
+              <li key={example}>
+                <button type="button" class="chip" onClick={() => searchText(example)}>
+                  {example}
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+      <Results
+        query={query}
+        asked={asked}
+        pictureUrl={byPicture?.url}
+        onOpen={onOpenFrame}
+        onSimilar={frame => {
+          setPicture(undefined)
+          go({ text: '', like: frame.id })
+        }}
+        onClearFilters={() => go({ camera: undefined, range: 'any' })}
+      >
+        <SearchFilters query={query} onChange={go} />
+      </Results>
+    </div>
+  )
+}
+
+interface ResultsProps {
+  readonly query: SearchQuery
+  readonly asked: SearchRequest['subject'] | undefined
+  readonly pictureUrl: string | undefined
+  readonly onOpen: (frame: Frame) => void
+  readonly onSimilar: (frame: Frame) => void
+  readonly onClearFilters: () => void
+  readonly children: ComponentChildren
+}
+
+interface Answer {
+  readonly frames: readonly (Frame | Hit)[]
+  readonly tookMs?: number
+  /** What it answers; while a new question is under way, the old answer stays in sight. */
+  readonly question: string
+}
+
+/** Hits for what was asked; the newest frames while nothing is. */
+function Results(props: ResultsProps) {
+  const { query, asked, pictureUrl, onOpen, onSimilar, onClearFilters, children } = props
+  const { api } = useServices()
+  const now = useNow(5000)
+  const question = JSON.stringify([queryParams(query), pictureUrl])
+  const [shown, setShown] = useState({ question, cards: PAGE_SIZE })
+  const cards = shown.question === question ? shown.cards : PAGE_SIZE
+  const limit = asked === undefined ? cards : cards * FRAMES_PER_CARD
+  const [unstacked, setUnstacked] = useState<ReadonlySet<string>>(new Set())
+  const searchable = rangeFault(query) === undefined
+  const { data, error, loading, reload } = useResource<Answer>(
+    searchable ? `${question} ${limit}` : undefined,
+    async signal => {
+      const filter = queryFilter(query, Date.now())
+      if (asked === undefined) return { frames: await api.frames({ limit, ...filter }, signal), question }
+      const { hits, tookMs } = await api.search({ subject: asked, filter, limit }, signal)
+      return { frames: hits, tookMs, question }
+    },
+  )
+
+  // A hub that has just started fills up while one looks at it.
+  const filling = asked === undefined && !isFiltered(query) && (data?.frames.length ?? limit) < limit
+  useEffect(() => {
+    if (!filling || loading) return
+    const timer = setTimeout(reload, REFILL_MS)
+    return () => clearTimeout(timer)
+  }, [filling, loading, reload])
+
+  const current =
+    searchable && data !== undefined && (loading || data.question === question) ? data : undefined
+  const stacks = stackAlike(current?.frames ?? []).slice(0, cards)
+  const failed = error !== undefined && current?.question !== question
+  const stale = loading && current?.question !== question
+  return (
+    <section class={stale ? 'results results-stale' : 'results'} aria-busy={stale}>
+      <header class="results-head">
+        <h2>{headline(asked, failed || current === undefined ? undefined : stacks.length)}</h2>
+        <p role="status">
+          {stale ? 'Searching…' : current?.tookMs !== undefined && `in ${millis(current.tookMs)}`}
+        </p>
+        {children}
+      </header>
+      {failed && error !== undefined && <ErrorState error={error} onRetry={reload} />}
+      {!failed && error !== undefined && <ErrorNote error={error} onRetry={reload} />}
+      {!failed && searchable && current === undefined && <SkeletonCards cards={8} />}
+      {!failed && current?.frames.length === 0 && (
+        <NoFrames filtered={isFiltered(query)} onClearFilters={onClearFilters} />
+      )}
+      {!failed && current !== undefined && (
+        <ul class="grid">
+          {stacks.map(({ top, frames }) =>
+            (unstacked.has(top.id) ? frames : [top]).map(frame => (
+              <li key={frame.id}>
+                <FrameCard
+                  frame={frame}
+                  now={now}
+                  alike={unstacked.has(top.id) ? 1 : frames.length}
+                  onUnstack={() => setUnstacked(new Set(unstacked).add(top.id))}
+                  onOpen={onOpen}
+                  onSimilar={onSimilar}
+                />
+              </li>
+            )),
+          )}
+        </ul>
+      )}
+      {!failed && current !== undefined && current.frames.length >= limit && cards < MAX_CARDS && (
+        <button
+          type="button"
+          class="button more"
+          disabled={loading}
+          onClick={() => setShown({ question, cards: MAX_CARDS })}
+        >
+          Show more
+        </button>
+      )}
+    </section>
+  )
+}
+
+function headline(asked: ResultsProps['asked'], matches: number | undefined): string {
+  if (asked === undefined) return 'Newest frames'
+  return matches === undefined ? 'Results' : plural(matches, 'best match', 'best matches')
+}
+
+function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilters: () => void }) {
+  if (filtered) {
+    return (
+      <EmptyState icon="search" title="No frame within these filters">
+        <p>Choose another camera or a longer time.</p>
+        <button type="button" class="button" onClick={onClearFilters}>
+          Clear filters
+        </button>
+      </EmptyState>
+    )
+  }
+  return (
+    <EmptyState icon="camera" title="No frames yet">
+      <p>As soon as a device sends its first frame, it is here and can be found.</p>
+      <a class="button" href={formatHash('devices')}>
+        See devices
+      </a>
+    </EmptyState>
+  )
+}
+
+function subjectOf(
+  { text, like }: SearchQuery,
+  picture: QueryPicture | undefined,
+): SearchRequest['subject'] | undefined {
+  if (text !== '') return { text }
+  if (like !== '') return { id: like }
+  return picture === undefined ? undefined : { image: picture.blob }
+}

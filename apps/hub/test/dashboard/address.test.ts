@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { formatHash, parseHash } from '../../dashboard/src/router.ts'
+import { parseQuery, queryFilter, queryParams, rangeFault } from '../../dashboard/src/search-query.ts'
+
+describe('the address of a page', () => {
+  test('comes back as it was, whatever stands in it', () => {
+    const params = { text: 'a cat & "dog" + 50% #1 <b>', camera: 'yard' }
+    expect(parseHash(formatHash('search', params))).toEqual({ page: 'search', params })
+  })
+
+  test('anything unknown or broken is the search page', () => {
+    for (const hash of ['', '#', '#/', '#/nonsense', '#/%E0%A4%A', '#/search?text=%E0%A4%A', '#main']) {
+      expect(parseHash(hash).page).toBe('search')
+    }
+    expect(parseHash('#/live').page).toBe('live')
+  })
+
+  test('empty parameters are left out', () => {
+    expect(formatHash('live', { frame: undefined, text: '' })).toBe('#/live')
+  })
+})
+
+describe('a search in its address', () => {
+  const NOW = Date.parse('2026-03-10T12:00:00Z')
+  const camera = { site: 'home', node: 'jetson-01', camera: 'yard' }
+
+  test('comes back as it was', () => {
+    const query = { text: 'a cat', like: '', camera, range: '24h', from: '', to: '' } as const
+    expect(parseQuery(parseHash(formatHash('search', queryParams(query))).params)).toEqual(query)
+  })
+
+  test('an unknown range is any time; half a camera is none', () => {
+    expect(parseQuery({ range: 'toString', camera: 'yard' })).toMatchObject({
+      range: 'any',
+      camera: undefined,
+    })
+  })
+
+  test('a range counts back from now', () => {
+    expect(queryFilter(parseQuery({ range: '1h', ...camera }), NOW)).toEqual({
+      ...camera,
+      from: '2026-03-10T11:00:00.000Z',
+    })
+    expect(queryFilter(parseQuery({}), NOW)).toEqual({})
+  })
+
+  test('a custom range may be open at either end, but not turned round', () => {
+    const range = (from: string, to: string) => parseQuery({ range: 'custom', from, to })
+    const open = range('2026-03-01T10:00', '')
+    expect(rangeFault(open)).toBeUndefined()
+    expect(queryFilter(open, NOW)).toEqual({ from: new Date('2026-03-01T10:00').toISOString() })
+    expect(rangeFault(range('2026-03-02T10:00', '2026-03-01T10:00'))).toMatch(/after the start/)
+    expect(rangeFault(range('soon', ''))).toMatch(/not a date/)
+  })
+})

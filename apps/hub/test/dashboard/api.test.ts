@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { ApiClient, ApiError, type Fetch, failureOf } from '../../dashboard/src/api.ts'
+
+const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status })
+const client = (fetch: Fetch) => new ApiClient({ fetch })
+const failure = (fetch: Fetch) =>
+  client(fetch)
+    .nodes()
+    .then(
+      () => expect.fail('should have failed'),
+      (error: ApiError) => error,
+    )
+
+describe('failures', () => {
+  test("carry the hub's code, message and remedy", async () => {
+    const error = { code: 'RULES_CONFLICT', message: 'at version 8', remedy: 'Read again.' }
+    const failed = await failure(async () => json({ error }, 409))
+    expect(failed).toBeInstanceOf(ApiError)
+    expect(failed).toMatchObject({ ...error, status: 409, offline: false })
+  })
+
+  test('an answer that is not the hub speaking still has a code and a remedy', async () => {
+    const failed = await failure(async () => new Response('<html>Bad gateway</html>', { status: 502 }))
+    expect(failed).toMatchObject({ code: 'HTTP_502', status: 502 })
+    expect(failed.remedy).not.toBe('')
+    expect(failureOf(500, { error: 'text' })).toMatchObject({ code: 'HTTP_500' })
+    // A success without JSON is a failure too: a captive portal answers 200.
+    expect(await failure(async () => new Response('<html>'))).toMatchObject({ code: 'HTTP_200' })
+  })
+
+  test('no answer is offline; an abandoned request is neither', async () => {
+    expect(await failure(() => Promise.reject(new TypeError('network')))).toMatchObject({
+      code: 'OFFLINE',
+      offline: true,
+    })
+    const aborter = new AbortController()
+    aborter.abort()
+    const aborted: Fetch = (_input, init) => Promise.reject(init?.signal?.reason)
+    await expect(client(aborted).nodes(aborter.signal)).rejects.toMatchObject({ name: 'AbortError' })
+  })
+})
+
+describe('search', () => {
+  const calls: { input: string; init: RequestInit | undefined }[] = []
+  const api = client(async (input, init) => {
+    calls.push({ input, init })
+    return json({ hits: [], tookMs: 1, model: { name: 'm', fingerprint: 'f' } })
+  })
+  const ask = async (subject: Parameters<ApiClient['search']>[0]['subject']) => {
+    await api.search({ subject, limit: 24, filter: { camera: 'yard' } })
+    return calls.at(-1)!
+  }
+
+  test('words go into the address', async () => {
+    expect((await ask({ text: 'cats & dogs' })).input).toBe(
+      '/api/v1/search?text=cats+%26+dogs&limit=24&camera=yard',
+    )
+  })
+
+  test('a stored frame goes as JSON', async () => {
+    const { init } = await ask({ id: 'home~n~S~1' })
+    expect(JSON.parse(String(init?.body))).toEqual({
+      id: 'home~n~S~1',
+      limit: 24,
+      filter: { camera: 'yard' },
+    })
+  })
+
+  test('a picture goes as a form', async () => {
+    const { init } = await ask({ image: new Blob(['x'], { type: 'image/jpeg' }) })
+    const form = init?.body as FormData
+    expect([...form.keys()]).toEqual(['limit', 'camera', 'image'])
+  })
+})

@@ -1,0 +1,220 @@
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
+import { createLog } from '@sightline/core'
+import {
+  openSegmentedIndex,
+  type SegmentedIndex,
+  type SegmentedIndexOptions,
+} from '@sightline/hub/index/segmented-index.js'
+import { spawnSegmentWorker } from '@sightline/hub/index/worker-channel.js'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { entriesOf, randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
+
+const DIM = 32
+const SEAL_AT = 300
+const random = seededRandom(11)
+/** Three segments and a tail. */
+const ENTRIES = entriesOf(Array.from({ length: 3 * SEAL_AT + 200 }, () => randomUnit(DIM, random)))
+
+let dir: string
+let index: SegmentedIndex
+const logged: { msg: string; err?: { code?: string } }[] = []
+const log = createLog({
+  name: 'test',
+  level: 'info',
+  destination: { write: line => void logged.push(JSON.parse(line)) },
+})
+
+const open = async (options: Partial<SegmentedIndexOptions> = {}) => {
+  index = await openSegmentedIndex({ dir, dim: DIM, fingerprint: 'a:0', log, sealAt: SEAL_AT, ...options })
+}
+
+/** Adds what is missing, a segment's worth at a time. */
+async function fill(): Promise<void> {
+  for (let at = 0; at < ENTRIES.length; at += SEAL_AT) {
+    index.add(ENTRIES.slice(at, at + SEAL_AT))
+    await index.settled()
+  }
+}
+
+async function expectComplete(): Promise<void> {
+  expect(index.stats().vectors).toBe(ENTRIES.length)
+  const all = await index.search(ENTRIES[0]!.vector, ENTRIES.length)
+  expect(new Set(all.map(hit => hit.ord)).size).toBe(ENTRIES.length)
+  for (const entry of ENTRIES.filter((_, i) => i % 53 === 0))
+    expect((await index.search(entry.vector, 1))[0]).toMatchObject({ ord: entry.ord })
+}
+
+const damageLogged = () => logged.some(line => line.err?.code === 'INDEX_DAMAGED')
+const files = () => readdirSync(dir).sort()
+/** A file of the segment that follows `after`. */
+const file = (after: number, part: string) => join(dir, `segment-${String(after).padStart(16, '0')}.${part}`)
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sightline-segments-'))
+  logged.length = 0
+})
+afterEach(async () => {
+  await index.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+describe('what was sealed', () => {
+  let sealed: string
+  beforeAll(async () => {
+    sealed = await mkdtemp(join(tmpdir(), 'sightline-sealed-'))
+    dir = sealed
+    await open()
+    await fill()
+    expect(index.stats()).toEqual({ vectors: ENTRIES.length, tail: 200, segments: 3 })
+    await index.close()
+  })
+  afterAll(() => rm(sealed, { recursive: true }))
+  beforeEach(() => cpSync(sealed, dir, { recursive: true }))
+
+  test('is found again', async () => {
+    await open()
+    expect(index.lastOrd).toBe(3 * SEAL_AT)
+    expect(index.stats()).toEqual({ vectors: 3 * SEAL_AT, tail: 0, segments: 3 })
+    await fill()
+    await expectComplete()
+    expect(damageLogged()).toBe(false)
+  })
+
+  const DAMAGES: readonly [string, (path: string) => void][] = [
+    ['a flipped byte', path => rewrite(path, bytes => (bytes[bytes.length >> 1]! ^= 1))],
+    [
+      'a zeroed page',
+      path => rewrite(path, bytes => bytes.subarray(bytes.length >> 1, (bytes.length >> 1) + 4096).fill(0)),
+    ],
+    ['a random page', path => rewrite(path, bytes => bytes.subarray(96, 4192).fill(0xa7))],
+    ['a missing end', path => truncateSync(path, Math.floor(readFileSync(path).length * 0.7))],
+    ['no content', path => truncateSync(path, 0)],
+    ['no file', path => rmSync(path)],
+  ]
+  test.each(
+    ['graph', 'rows', 'json'].flatMap(part => DAMAGES.map(([name, damage]) => [name, part, damage] as const)),
+  )('%s in %s: that segment and the later ones are dropped and rebuilt', async (_name, part, damage) => {
+    damage(file(SEAL_AT, part))
+    await open()
+    expect(damageLogged()).toBe(true)
+    expect(index.lastOrd).toBe(SEAL_AT)
+    expect(files()).toEqual(['graph', 'json', 'rows'].map(kept => `segment-${'0'.repeat(16)}.${kept}`))
+    await fill()
+    await expectComplete()
+    await index.close()
+    await open()
+    expect(index.lastOrd).toBe(3 * SEAL_AT)
+  })
+
+  test.each([
+    ['another model', { fingerprint: 'b:0' }],
+    ['another numbering of sources', { generation: 'new' }],
+    ['another length', { dim: 2 * DIM }],
+  ])('is discarded for %s', async (_why, options) => {
+    await open(options)
+    expect(index.lastOrd).toBe(0)
+    expect(files()).toEqual([])
+    expect(damageLogged()).toBe(false)
+  })
+
+  test('is not mixed with what a killed process left unfinished', async () => {
+    writeFileSync(file(3 * SEAL_AT, 'rows.tmp'), 'half')
+    writeFileSync(file(3 * SEAL_AT, 'rows'), 'half')
+    await open()
+    expect(index.lastOrd).toBe(3 * SEAL_AT)
+    expect(files()).toHaveLength(9)
+  })
+})
+
+describe('a worker that ends', () => {
+  const workers: Worker[] = []
+  const watched: Partial<SegmentedIndexOptions> = {
+    spawn: start => {
+      const worker = spawnSegmentWorker(start)
+      if (start.role === 'read') workers.push(worker)
+      return worker
+    },
+  }
+  beforeEach(async () => {
+    workers.length = 0
+    await open(watched)
+    await fill()
+  })
+
+  test('is replaced, and the searches under way are answered', async () => {
+    const under = ENTRIES.slice(0, 20).map(entry => index.search(entry.vector, 1))
+    await workers[0]!.terminate()
+    expect((await Promise.all(under)).map(hits => hits[0]!.ord)).toEqual(ENTRIES.slice(0, 20).map(e => e.ord))
+    expect(workers).toHaveLength(2)
+    await expectComplete()
+  })
+
+  test('and finds a damaged file when it comes back: lastOrd steps back, adding again completes the index', async () => {
+    rewrite(file(2 * SEAL_AT, 'graph'), bytes => (bytes[5000]! ^= 1))
+    await workers[0]!.terminate()
+    const hits = await index.search(ENTRIES[0]!.vector, 1)
+    expect(hits[0]!.ord).toBe(1)
+    expect(damageLogged()).toBe(true)
+    expect(index.lastOrd).toBe(2 * SEAL_AT)
+    expect(index.stats()).toEqual({ vectors: 2 * SEAL_AT, tail: 0, segments: 2 })
+    await fill()
+    await expectComplete()
+  })
+})
+
+describe('a seal that fails', () => {
+  test.each(['rows', 'graph'])(
+    'because the disk is full while writing %s: nothing is lost, it is tried again',
+    async part => {
+      await open()
+      symlinkSync('/dev/full', file(0, `${part}.tmp`))
+      index.add(ENTRIES.slice(0, SEAL_AT))
+      await index.settled()
+      expect(index.stats()).toEqual({ vectors: SEAL_AT, tail: SEAL_AT, segments: 0 })
+      expect(logged.some(line => line.msg === 'index segment not sealed')).toBe(true)
+      expect(existsSync(file(0, 'json'))).toBe(false)
+      rmSync(file(0, `${part}.tmp`), { force: true })
+      await fill()
+      expect(index.stats().segments).toBeGreaterThan(0)
+      await expectComplete()
+    },
+  )
+
+  test('because the index is closed meanwhile: it closes at once and opens sound', async () => {
+    await open()
+    index.add(ENTRIES)
+    await index.close()
+    await open()
+    expect(index.lastOrd).toBe(0)
+    await fill()
+    await expectComplete()
+    expect(damageLogged()).toBe(false)
+  })
+})
+
+test('a backlog becomes one large segment', async () => {
+  await open({ sealAt: 100 })
+  index.add(ENTRIES)
+  await index.settled()
+  expect(index.stats()).toEqual({ vectors: ENTRIES.length, tail: 0, segments: 1 })
+  await expectComplete()
+})
+
+function rewrite(path: string, change: (bytes: Buffer) => void): void {
+  const bytes = readFileSync(path)
+  change(bytes)
+  writeFileSync(path, bytes)
+}
