@@ -43,5 +43,7 @@ it('fires a rule once per appearance, and lets go when it is over', async () => 
   // Two firing frames make one incident.
   expect(incidents.length).toBe(Math.ceil(fired.length / 2))
   // The agent told its terminal about each of them.
-  expect(agent.lines.filter(line => /cat in view/i.test(line)).length).toBeGreaterThanOrEqual(incidents.length)
+  expect(agent.lines.filter(line => /cat in view/i.test(line)).length).toBeGreaterThanOrEqual(
+    incidents.length,
+  )
 })

@@ -90,13 +90,12 @@ export interface HubHandle {
 export async function startHub(
   dir: string,
   ports: { httpPort: number; mqttPort: number } = { httpPort: 0, mqttPort: 0 },
-  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ): Promise<HubHandle> {
-  const program = new Program(HUB, ['serve'], {
+  const program = new Program(HUB, ['serve', ...args], {
     SIGHTLINE_DATA_DIR: join(dir, 'hub'),
     SIGHTLINE_HTTP_PORT: String(ports.httpPort),
     SIGHTLINE_MQTT_PORT: String(ports.mqttPort),
-    ...env,
   })
   const [, url, httpPort, mqttPort] = await program.line(
     /^hub ready: (http:\/\/\S+:(\d+)).* mqtt:\/\/\S+:(\d+)/,

@@ -1,4 +1,4 @@
-import { NAME_PATTERN } from '@sightline/core'
+import { LOG_LEVELS, NAME_PATTERN } from '@sightline/core'
 import { type Static, Type } from 'typebox'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
@@ -75,10 +75,7 @@ export const HubSettings = Type.Object(
     ),
     log: Type.Object(
       {
-        level: Type.Union(
-          (['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const).map(level => Type.Literal(level)),
-          { default: 'info' },
-        ),
+        level: Type.Enum([...LOG_LEVELS], { default: 'info' }),
       },
       { additionalProperties: false, default: {} },
     ),

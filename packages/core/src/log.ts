@@ -2,10 +2,12 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type Log = Logger
 
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+
 export interface LogOptions {
   /** Name of the process: `agent`, `hub`. */
   readonly name: string
-  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly level: (typeof LOG_LEVELS)[number]
   readonly destination?: DestinationStream
 }
 

@@ -46,7 +46,7 @@ export const IncidentShape = Type.Object({
   id: Type.String(),
   rule: Type.String(),
   ruleName: Type.String(),
-  severity: Type.Union(SEVERITIES.map(level => Type.Literal(level))),
+  severity: Type.Enum([...SEVERITIES]),
   site: Name,
   node: Name,
   camera: Name,

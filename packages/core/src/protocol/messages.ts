@@ -66,7 +66,7 @@ export const IncidentEvent = Type.Object(
     v: Type.Literal(1),
     session: Session,
     seq: Seq,
-    phase: Type.Union(INCIDENT_PHASES.map(phase => Type.Literal(phase))),
+    phase: Type.Enum([...INCIDENT_PHASES]),
     incident: Type.String({ pattern: '^[0-9A-Z]{26}$' }),
     rule: Type.String({ minLength: 1, maxLength: 64 }),
     ruleName: Type.String({ minLength: 1, maxLength: 120 }),

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 
 export const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const
 
-export const Severity = Type.Union(SEVERITIES.map(level => Type.Literal(level)))
+export const Severity = Type.Enum([...SEVERITIES])
 
 const Prompt = Type.String({ minLength: 1, maxLength: 1000 })
 
@@ -12,7 +12,7 @@ export const Rule = Type.Object(
     id: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$' }),
     name: Type.String({ minLength: 1, maxLength: 120 }),
     category: Type.String({ pattern: '^[a-z0-9-]+(/[a-z0-9-]+)*$', maxLength: 120, default: 'general' }),
-    severity: Type.Union(Severity.anyOf, { default: 'medium' }),
+    severity: Type.Enum([...SEVERITIES], { default: 'medium' }),
     enabled: Type.Boolean({ default: true }),
     positives: Type.Array(Prompt, { minItems: 1, maxItems: 64, description: 'What the rule looks for.' }),
     negatives: Type.Array(Prompt, {

@@ -1,0 +1,233 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLog } from '@sightline/core'
+import { FlatIndex } from '@sightline/hub/index/flat-index.js'
+import { openSegmentedIndex } from '@sightline/hub/index/segmented-index.js'
+import type { IndexEntry, IndexFilter, IndexHit, VectorIndex } from '@sightline/hub/index/vector-index.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { entriesOf, nearUnit, randomUnit, seededRandom } from '../support/vectors.ts'
+
+const DIM = 64
+const SEAL_AT = 2000
+const log = createLog({ name: 'test', level: 'silent' })
+
+interface Implementation {
+  readonly name: string
+  /** `dir` belongs to this index alone; opening it again finds what it kept. */
+  open(dir: string, dim: number): Promise<VectorIndex>
+}
+
+const IMPLEMENTATIONS: readonly Implementation[] = [
+  { name: 'flat', open: async (_dir, dim) => new FlatIndex({ dim }) },
+  {
+    name: 'segments',
+    open: (dir, dim) => openSegmentedIndex({ dir, dim, fingerprint: 'test:0', log, sealAt: SEAL_AT }),
+  },
+]
+
+/** Every match, sorted: what the contract promises, in as few words as possible. */
+function expected(
+  entries: readonly IndexEntry[],
+  query: Float32Array,
+  k: number,
+  filter: IndexFilter = {},
+): IndexHit[] {
+  const { sources, from = -Infinity, to = Infinity } = filter
+  return entries
+    .filter(
+      ({ source, capturedAt }) =>
+        (sources === undefined || sources.includes(source)) && capturedAt >= from && capturedAt < to,
+    )
+    .map(({ ord, vector }) => ({
+      ord,
+      similarity: vector.reduce((sum, value, i) => sum + value * query[i]!, 0),
+    }))
+    .sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)
+    .slice(0, k)
+}
+
+function recall(found: readonly IndexHit[], wanted: readonly IndexHit[]): number {
+  const ords = new Set(found.map(({ ord }) => ord))
+  return wanted.filter(({ ord }) => ords.has(ord)).length / wanted.length
+}
+
+async function meanRecall(
+  index: VectorIndex,
+  entries: IndexEntry[],
+  queries: Float32Array[],
+  filter?: IndexFilter,
+) {
+  let sum = 0
+  for (const query of queries)
+    sum += recall(await index.search(query, 10, filter), expected(entries, query, 10, filter))
+  return sum / queries.length
+}
+
+describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
+  let root: string
+  let opened = 0
+  const fresh = (dim = DIM) => open(join(root, String(opened++)), dim)
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'sightline-index-'))
+  })
+  afterAll(() => rm(root, { recursive: true }))
+
+  test('an empty index answers with nothing', async () => {
+    const index = await fresh()
+    expect(await index.search(randomUnit(DIM, seededRandom(1)), 5)).toEqual([])
+    expect(index.lastOrd).toBe(0)
+    expect(index.stats()).toEqual({ vectors: 0, tail: 0, segments: 0 })
+    await index.close()
+  })
+
+  test('what was added is found at once, exactly, best first', async () => {
+    const random = seededRandom(2)
+    const entries = entriesOf(Array.from({ length: 300 }, () => randomUnit(DIM, random)))
+    const index = await fresh()
+    index.add(entries)
+    for (const query of Array.from({ length: 20 }, () => randomUnit(DIM, random))) {
+      const hits = await index.search(query, 10)
+      const wanted = expected(entries, query, 10)
+      expect(hits.map(hit => hit.ord)).toEqual(wanted.map(hit => hit.ord))
+      for (const [i, hit] of hits.entries()) expect(hit.similarity).toBeCloseTo(wanted[i]!.similarity, 5)
+    }
+    await index.close()
+  })
+
+  test('k beyond the size gives everything; ties come newest first', async () => {
+    const vector = randomUnit(DIM, seededRandom(3))
+    const index = await fresh()
+    index.add(entriesOf([vector, vector, vector]))
+    expect((await index.search(vector, 50)).map(hit => hit.ord)).toEqual([3, 2, 1])
+    expect((await index.search(vector, 2)).map(hit => hit.ord)).toEqual([3, 2])
+    await index.close()
+  })
+
+  test('ords that are not new are ignored', async () => {
+    const random = seededRandom(4)
+    const [a, b, c] = Array.from({ length: 3 }, () => randomUnit(DIM, random)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ]
+    const index = await fresh()
+    index.add(entriesOf([a, b]))
+    index.add(entriesOf([c, c, c]))
+    expect(index.lastOrd).toBe(3)
+    expect((await index.search(a, 10)).map(hit => hit.ord).sort()).toEqual([1, 2, 3])
+    expect((await index.search(a, 1))[0]).toMatchObject({ ord: 1 })
+    await index.close()
+  })
+
+  test('vectors of another length or not of unit length are refused, and with them their whole batch', async () => {
+    const index = await fresh()
+    const random = seededRandom(5)
+    const good = randomUnit(DIM, random)
+    const batch = (bad: Float32Array) => () => index.add(entriesOf([good, bad]))
+    expect(batch(randomUnit(DIM / 2, random))).toThrow(
+      expect.objectContaining({ code: 'MODEL_DIM_MISMATCH' }),
+    )
+    expect(batch(good.map(() => Number.NaN))).toThrow(
+      expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' }),
+    )
+    expect(batch(good.map(value => 2 * value))).toThrow(
+      expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' }),
+    )
+    expect(index.stats().vectors).toBe(0)
+    await expect(index.search(randomUnit(DIM / 2, random), 1)).rejects.toMatchObject({
+      code: 'MODEL_DIM_MISMATCH',
+    })
+    await index.close()
+  })
+
+  describe.each([
+    ['random', 0],
+    ['clustered', 0.8],
+  ] as const)('%s vectors, three times as many as are sealed at once', (kind, spread) => {
+    const random = seededRandom(6)
+    const centres = Array.from({ length: 40 }, () => randomUnit(DIM, random))
+    const draw = () =>
+      kind === 'random'
+        ? randomUnit(DIM, random)
+        : nearUnit(centres[Math.floor(random() * 40)]!, spread, random)
+    const entries = entriesOf(Array.from({ length: 3 * SEAL_AT + 500 }, draw))
+    const queries = Array.from({ length: 60 }, draw)
+    let index: VectorIndex
+
+    beforeAll(async () => {
+      index = await fresh()
+      for (let at = 0; at < entries.length; at += 500) {
+        index.add(entries.slice(at, at + 500))
+        await index.settled()
+      }
+    })
+    afterAll(() => index.close())
+
+    test('recall@10 is at least 0.95', async () => {
+      expect(index.stats().vectors).toBe(entries.length)
+      expect(await meanRecall(index, entries, queries)).toBeGreaterThanOrEqual(name === 'flat' ? 1 : 0.95)
+    })
+
+    test.each([
+      ['half', { sources: [0, 2, 4, 6, 8] }],
+      ['a tenth', { sources: [3] }],
+      ['a hundredth', { sources: [3], from: 1_000_000, to: 1_650_000 }],
+      ['one', { from: 777_000, to: 777_001 }],
+      ['none', { sources: [] }],
+    ] as const)('a filter that %s of the vectors pass', async (_share, filter) => {
+      for (const query of queries.slice(0, 20)) {
+        const hits = await index.search(query, 10, filter)
+        const wanted = expected(entries, query, 10, filter)
+        expect(hits.length).toBe(wanted.length)
+        if (wanted.length > 0) expect(recall(hits, wanted)).toBeGreaterThanOrEqual(0.7)
+        const all = new Set(expected(entries, query, entries.length, filter).map(hit => hit.ord))
+        expect(hits.every(hit => all.has(hit.ord))).toBe(true)
+      }
+      if (filter.sources?.length !== 0)
+        expect(await meanRecall(index, entries, queries, filter)).toBeGreaterThanOrEqual(0.95)
+    })
+
+    test('a large k comes back in full, in order, each vector once', async () => {
+      const hits = await index.search(queries[0]!, 1000)
+      expect(new Set(hits.map(hit => hit.ord)).size).toBe(1000)
+      expect([...hits].sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)).toEqual(hits)
+    })
+  })
+
+  test('searches while vectors are added see each of them exactly once', async () => {
+    const random = seededRandom(7)
+    const entries = entriesOf(Array.from({ length: 3 * SEAL_AT }, () => randomUnit(DIM, random)))
+    const index = await fresh()
+    for (let at = 0; at < entries.length; at += 100) {
+      index.add(entries.slice(at, at + 100))
+      const last = entries[at + 99]!
+      const hits = await index.search(last.vector, at + 100)
+      expect(hits[0]!.ord).toBe(last.ord)
+      expect(hits.length).toBe(at + 100)
+      expect(new Set(hits.map(hit => hit.ord)).size).toBe(at + 100)
+    }
+    await index.settled()
+    expect(index.stats().vectors).toBe(entries.length)
+    await index.close()
+  })
+
+  test('closed and opened again, it is complete once the entries after lastOrd were added', async () => {
+    const random = seededRandom(8)
+    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 100 }, () => randomUnit(DIM, random)))
+    const dir = join(root, 'reopened')
+    const first = await open(dir, DIM)
+    first.add(entries)
+    await first.settled()
+    await first.close()
+    const second = await open(dir, DIM)
+    expect(second.lastOrd).toBeLessThanOrEqual(entries.length)
+    second.add(entries.filter(entry => entry.ord > second.lastOrd))
+    expect(second.stats().vectors).toBe(entries.length)
+    for (const entry of entries.filter((_, i) => i % 97 === 0))
+      expect((await second.search(entry.vector, 1))[0]!.ord).toBe(entry.ord)
+    await second.close()
+    await second.close()
+  })
+})
