@@ -18,6 +18,7 @@ interface JsonSchema {
   readonly exclusiveMinimum?: number
   readonly pattern?: string
   readonly const?: unknown
+  readonly enum?: readonly unknown[]
   readonly anyOf?: readonly JsonSchema[]
   readonly items?: JsonSchema
   readonly properties?: Readonly<Record<string, JsonSchema>>
@@ -86,6 +87,7 @@ function settingRows(schema: JsonSchema, prefix: string): string[][] {
 function typeOf(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(' \\| ')
   if (schema.const !== undefined) return code(schema.const)
+  if (schema.enum !== undefined) return schema.enum.map(code).join(' \\| ')
   if (schema.type === 'array')
     return `list of ${schema.items?.properties === undefined ? typeOf(schema.items ?? {}) : 'objects'}`
   const low = schema.minimum ?? schema.exclusiveMinimum

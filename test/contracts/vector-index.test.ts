@@ -170,13 +170,13 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
       expect(await meanRecall(index, entries, queries)).toBeGreaterThanOrEqual(name === 'flat' ? 1 : 0.95)
     })
 
-    test.each([
+    test.each<[string, IndexFilter]>([
       ['half', { sources: [0, 2, 4, 6, 8] }],
       ['a tenth', { sources: [3] }],
       ['a hundredth', { sources: [3], from: 1_000_000, to: 1_650_000 }],
       ['one', { from: 777_000, to: 777_001 }],
       ['none', { sources: [] }],
-    ] as const)('a filter that %s of the vectors pass', async (_share, filter) => {
+    ])('a filter that %s of the vectors pass', async (_share, filter) => {
       for (const query of queries.slice(0, 20)) {
         const hits = await index.search(query, 10, filter)
         const wanted = expected(entries, query, 10, filter)

@@ -3,6 +3,8 @@ import { type Static, Type } from 'typebox'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
 const MIB = 1024 * 1024
+const LISTEN =
+  'Address to listen on. There is no sign-in yet: keep it on loopback or inside a network that you trust.'
 
 /** Configuration of a hub. Unknown keys are faults; every setting has a default. */
 export const HubSettings = Type.Object(
@@ -20,20 +22,45 @@ export const HubSettings = Type.Object(
     }),
     http: Type.Object(
       {
-        host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+        host: Type.String({ minLength: 1, default: '127.0.0.1', description: LISTEN }),
         port: Type.Integer({ ...Port, default: 8080 }),
-        maxBodyBytes: Type.Integer({ minimum: 1024, maximum: 256 * MIB, default: 16 * MIB }),
-        requestTimeoutMs: Type.Integer({ minimum: 1000, maximum: 600_000, default: 30_000 }),
-        maxLiveClients: Type.Integer({ minimum: 1, maximum: 10_000, default: 100 }),
+        maxBodyBytes: Type.Integer({
+          minimum: 1024,
+          maximum: 256 * MIB,
+          default: 16 * MIB,
+          description: 'Largest request, pictures included.',
+        }),
+        requestTimeoutMs: Type.Integer({
+          minimum: 1000,
+          maximum: 600_000,
+          default: 30_000,
+          description: 'Longest time for a request to arrive.',
+        }),
+        maxLiveClients: Type.Integer({
+          minimum: 1,
+          maximum: 10_000,
+          default: 100,
+          description: 'Dashboards that may watch live at once.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
     mqtt: Type.Object(
       {
-        host: Type.String({ minLength: 1, default: '127.0.0.1' }),
+        host: Type.String({ minLength: 1, default: '127.0.0.1', description: LISTEN }),
         port: Type.Integer({ ...Port, default: 1883 }),
-        maxPacketBytes: Type.Integer({ minimum: 1024, maximum: 256 * MIB, default: 8 * MIB }),
-        maxConnections: Type.Integer({ minimum: 1, maximum: 100_000, default: 1000 }),
+        maxPacketBytes: Type.Integer({
+          minimum: 1024,
+          maximum: 256 * MIB,
+          default: 8 * MIB,
+          description: 'A larger MQTT packet closes its connection.',
+        }),
+        maxConnections: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 1000,
+          description: 'More MQTT connections are refused.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),

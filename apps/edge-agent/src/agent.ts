@@ -1,0 +1,181 @@
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Clock, exponentialBackoff, Lifecycle, type Log, loadModel, type Service } from '@sightline/core'
+import { ulid } from 'ulid'
+import { openCamera } from './camera/open-camera.ts'
+import { CameraSupervisor } from './camera/supervisor.ts'
+import { Gate } from './gate.ts'
+import { Metrics } from './metrics.ts'
+import { type IncidentStep, Incidents } from './moderation/incidents.ts'
+import { RuleCache } from './moderation/rule-cache.ts'
+import { Outbox } from './outbox/outbox.ts'
+import { Pipeline } from './pipeline.ts'
+import type { AgentSettings } from './settings.ts'
+import { Link } from './uplink/link.ts'
+import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
+
+/** The model that ships with the repository. */
+const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightline-mini/', import.meta.url))
+
+const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
+
+export interface Agent {
+  readonly fingerprint: string
+  start(): Promise<void>
+  /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
+  stop(): Promise<void>
+}
+
+export interface AgentOptions {
+  readonly settings: AgentSettings & { readonly node: string }
+  readonly log: Log
+  readonly clock: Clock
+  readonly version: string
+  /** Hears of every step in the life of an incident, once it is durably recorded. */
+  readonly onIncident?: (step: IncidentStep) => void
+}
+
+/** Composition root: the only place where the parts of an agent are made and joined. */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { settings, log, clock, version, onIncident = () => {} } = options
+  const dir = resolve(settings.dataDir)
+  const address = { site: settings.site, node: settings.node }
+  const cameras = settings.cameras.map(each => ({
+    settings: each,
+    camera: openCamera({ settings: each, clock }),
+  }))
+
+  const { threads } = settings.model
+  const model = await loadModel({
+    dir: settings.model.dir ?? EMBEDDED_MODEL,
+    towers: ['image'],
+    ...(threads > 0 ? { threads } : {}),
+  })
+  const space = { fingerprint: model.fingerprint, dim: model.dim }
+  const outbox = await Outbox.open({
+    dir: join(dir, 'outbox'),
+    limits: settings.outbox,
+    clock,
+    log,
+    newId: ulid,
+  })
+  const metrics = new Metrics()
+  const incidents = new Incidents({ newId: ulid })
+  const onChange = () => uplink.stateChanged()
+  const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
+
+  const supervisors = cameras.map(({ camera }) => {
+    const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
+    const onDrop = () => {
+      metrics.framesDropped++
+    }
+    return new CameraSupervisor({ camera, backoff, clock, log }, { onStatus: onChange, onDrop })
+  })
+  const parts = { model, rules, incidents, outbox, metrics, clock, log, onIncident }
+  const pipelines = cameras.map(({ settings: camera }, i) => {
+    const frames = (signal: AbortSignal) => supervisors[i]!.frames(signal)
+    return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts })
+  })
+
+  const startedMs = clock.monotonic()
+  const report: SelfReport = {
+    state: () => ({
+      agent: version,
+      fingerprint: model.fingerprint,
+      provider: 'cpu',
+      rulesVersion: rules.version,
+      ...(rules.error === undefined ? {} : { rulesError: rules.error }),
+      cameras: supervisors.map(supervisor => supervisor.status()),
+    }),
+    stats: () => {
+      const { records, bytes, dropped } = outbox.counts
+      return {
+        uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
+        framesSeen: metrics.framesSeen,
+        framesGated: metrics.framesGated,
+        framesEmbedded: metrics.framesEmbedded,
+        framesFailed: metrics.framesFailed,
+        outboxRecords: records,
+        outboxBytes: bytes,
+        outboxDropped: dropped,
+        encodeP50Ms: metrics.encode.percentile(50),
+        decisionP95Ms: metrics.decision.percentile(95),
+        rssBytes: process.memoryUsage.rss(),
+        cameras: supervisors.map(supervisor => supervisor.status()),
+      }
+    },
+  }
+  const topics = downlinkTopics(address, model.fingerprint)
+  const link = new Link({
+    settings: {
+      ...settings.broker,
+      clientId: `${address.site}.${address.node}`,
+      subscriptions: [topics.rules, topics.ack],
+    },
+    backoff: exponentialBackoff(BROKER_BACKOFF.baseMs, BROKER_BACKOFF.maxMs),
+    clock,
+    log,
+  })
+  const onRules = (payload: Uint8Array) => rules.offer(payload)
+  const uplink: Uplink = new Uplink({
+    address,
+    settings: settings.uplink,
+    space,
+    outbox,
+    link,
+    report,
+    onRules,
+    clock,
+    log,
+  })
+
+  const storage: Service = {
+    name: 'storage',
+    start: async () => {
+      await rules.load()
+      incidents.restore(outbox.openIncidents())
+      // Cameras that are no longer configured send nothing that could end theirs.
+      await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
+      await model.warmUp()
+    },
+    stop: async () => {
+      await model.close()
+      await outbox.close()
+    },
+  }
+  const lifecycle = new Lifecycle({ services: [storage, uplink, new PipelineGroup({ pipelines, log })], log })
+  return {
+    fingerprint: model.fingerprint,
+    start: () => lifecycle.start(),
+    stop: () => lifecycle.stop(),
+  }
+}
+
+/** All cameras of an agent, side by side. */
+class PipelineGroup implements Service {
+  readonly name = 'cameras'
+  readonly #pipelines: readonly Pipeline[]
+  readonly #log: Log
+  readonly #stopping = new AbortController()
+  #running: Promise<unknown> | undefined
+
+  constructor({ pipelines, log }: { pipelines: readonly Pipeline[]; log: Log }) {
+    this.#pipelines = pipelines
+    this.#log = log
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stopping
+    this.#running = Promise.all(
+      this.#pipelines.map(pipeline =>
+        pipeline.run(signal).catch(err => this.#log.error({ err }, 'a camera was given up')),
+      ),
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+}

@@ -1,0 +1,26 @@
+import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** After a power cut the file holds either what it held before or `bytes`, never a part of them. */
+export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const draft = `${path}.tmp`
+  const file = await open(draft, 'w')
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(draft, path)
+  await syncDirectory(dirname(path))
+}
+
+/** The rename itself is durable only once its directory is. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import {
+  createLog,
+  isFault,
+  isName,
+  loadConfig,
+  messageOf,
+  onShutdownSignal,
+  redactUrl,
+  systemClock,
+} from '@sightline/core'
+import { Command } from 'commander'
+import { createAgent } from './agent.ts'
+import type { IncidentStep } from './moderation/incidents.ts'
+import { AGENT_ENVIRONMENT, AgentSettings, checkAgentSettings } from './settings.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+async function readSettings(file: string | undefined): Promise<AgentSettings & { node: string }> {
+  const settings = checkAgentSettings(
+    await loadConfig({ schema: AgentSettings, file, environment: AGENT_ENVIRONMENT, env: process.env }),
+  )
+  return { ...settings, node: settings.node ?? nodeName() }
+}
+
+/** The host name as far as a topic may hold it. */
+function nodeName(): string {
+  const name = hostname()
+    .replace(/[^A-Za-z0-9._-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 64)
+  return isName(name) ? name : 'agent'
+}
+
+async function run({ config, announce }: { config?: string; announce?: boolean }): Promise<void> {
+  const settings = await readSettings(config)
+  const log = createLog({ name: 'agent', level: settings.log.level })
+  const onIncident = announce ? print : () => {}
+  const agent = await createAgent({ settings, log, clock: systemClock, version, onIncident })
+  onShutdownSignal(() => agent.stop())
+  await agent.start()
+  const { site, node, cameras, broker } = settings
+  console.log(`agent ready: ${site}/${node} · ${cameras.length} cameras · ${redactUrl(broker.url)}`)
+}
+
+/** One line when an incident begins: what happened, where, how sure. */
+function print({ phase, ruleName, rule, severity, camera, score, startedAt }: IncidentStep): void {
+  if (phase !== 'new') return
+  const time = new Date(startedAt).toLocaleTimeString('en-GB')
+  console.log(`incident: ${time} ${ruleName} (${rule}, ${severity}) on ${camera}, score ${score.toFixed(2)}`)
+}
+
+const program = new Command('sightline-agent')
+  .description('Edge agent: cameras, embeddings, zero-shot moderation, uplink')
+  .version(version)
+program
+  .command('run')
+  .description('run the agent until SIGINT or SIGTERM')
+  .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
+  .option('--announce', 'print a line for every incident')
+  .action(run)
+const config = program.command('config').description('settings')
+config
+  .command('schema')
+  .description('print the JSON Schema of the settings')
+  .action(() => console.log(JSON.stringify(AgentSettings, null, 2)))
+config
+  .command('check')
+  .description('check settings and print them with the defaults filled in')
+  .argument('[file]', 'YAML settings')
+  .action(async (file: string | undefined) => {
+    const settings = await readSettings(file)
+    const cameras = settings.cameras.map(camera => ({ ...camera, source: redactUrl(camera.source) }))
+    const broker = { ...settings.broker, url: redactUrl(settings.broker.url) }
+    console.log(JSON.stringify({ ...settings, cameras, broker }, null, 2))
+  })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  console.error(
+    isFault(error) ? `${error.code}: ${error.message}\n→ ${error.remedy}` : `INTERNAL: ${messageOf(error)}`,
+  )
+  process.exit(1)
+}

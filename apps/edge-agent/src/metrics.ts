@@ -1,0 +1,32 @@
+const WINDOW = 512
+
+/** Percentiles over the newest samples. */
+export class Timings {
+  readonly #samples: number[] = []
+  #at = 0
+
+  add(milliseconds: number): void {
+    this.#samples[this.#at] = milliseconds
+    this.#at = (this.#at + 1) % WINDOW
+  }
+
+  /** Nearest rank; 0 while there is no sample. */
+  percentile(p: number): number {
+    const sorted = [...this.#samples].sort((a, b) => a - b)
+    return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? 0
+  }
+}
+
+/** Counters since the agent started. */
+export class Metrics {
+  framesSeen = 0
+  /** Near-identical to the last one that passed. */
+  framesGated = 0
+  framesEmbedded = 0
+  framesFailed = 0
+  /** Never seen by the pipeline, because the camera was faster. */
+  framesDropped = 0
+  readonly encode = new Timings()
+  /** Frame in to verdicts and incidents durably in the outbox. */
+  readonly decision = new Timings()
+}

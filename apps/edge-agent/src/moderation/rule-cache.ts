@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeMessagePack, fault, isFault, type Log, messageOf, RuleBundle } from '@sightline/core'
+import { writeDurably } from '../durable-file.ts'
+import type { RuleIndex } from './rule-index.ts'
+import { loadOrBuildIndex } from './rule-index-file.ts'
+import { type RuleVectors, ruleVectors } from './rule-vectors.ts'
+import { Scorer } from './scorer.ts'
+
+const DIGEST_BYTES = 32
+const MAX_ERROR_CHARS = 500
+
+export interface VectorSpace {
+  readonly fingerprint: string
+  readonly dim: number
+}
+
+export interface RuleCacheOptions {
+  readonly dir: string
+  /** Of the model that encodes the frames. */
+  readonly space: VectorSpace
+  readonly log: Log
+  /** The version or the error changed. */
+  readonly onChange?: () => void
+}
+
+/** The rules in force, kept on disk so that a device judges frames without its hub. */
+export class RuleCache {
+  readonly #dir: string
+  readonly #space: VectorSpace
+  readonly #log: Log
+  readonly #onChange: () => void
+  #current: Scorer | undefined
+  #digest: string | undefined
+  #error: string | undefined
+  #queue: Promise<void> = Promise.resolve()
+
+  constructor({ dir, space, log, onChange = () => {} }: RuleCacheOptions) {
+    this.#dir = dir
+    this.#space = space
+    this.#log = log
+    this.#onChange = onChange
+  }
+
+  /** Replaced as a whole, between two frames; undefined until there is a bundle. */
+  get current(): Scorer | undefined {
+    return this.#current
+  }
+
+  /** 0 while there is none. */
+  get version(): number {
+    return this.#current?.version ?? 0
+  }
+
+  /** Why the newest bundle was rejected; undefined when it was applied. */
+  get error(): string | undefined {
+    return this.#error
+  }
+
+  /** Loads what was saved. A damaged file costs the rules until the hub's retained bundle comes, never the agent. */
+  async load(): Promise<void> {
+    await mkdir(this.#dir, { recursive: true })
+    const file = await readFile(this.#path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw fault('STORE_FAILED', `cannot read ${this.#path}: ${error.message}`, { cause: error })
+    })
+    if (file === undefined) return
+    try {
+      const payload = file.subarray(DIGEST_BYTES)
+      const digest = digestOf(payload)
+      if (digest !== file.toString('hex', 0, DIGEST_BYTES)) {
+        throw fault('RULES_CACHE_DAMAGED', `the checksum of ${this.#path} is wrong`)
+      }
+      await this.#apply(digest, this.#check(payload))
+    } catch (err) {
+      this.#reject(err)
+      this.#log.error({ err }, 'saved rules not usable; waiting for the hub')
+      await rm(this.#path, { force: true })
+    }
+  }
+
+  /** Checks, saves and applies a bundle as it came from the hub; one at a time, in the order of arrival. Never throws. */
+  offer(payload: Uint8Array): Promise<void> {
+    // A cleared retained message (MQTT 3.1.1, 3.3.1.3) takes no rules away.
+    if (payload.length === 0) return Promise.resolve()
+    this.#queue = this.#queue.then(() => this.#take(payload))
+    return this.#queue
+  }
+
+  async #take(payload: Uint8Array): Promise<void> {
+    const digest = digestOf(payload)
+    // A retained message comes again with every subscription.
+    if (digest === this.#digest) return
+    try {
+      const vectors = this.#check(payload)
+      const { version } = vectors.bundle
+      if (version <= this.version) {
+        throw fault('RULES_INVALID', `bundle ${version} is not newer than ${this.version}, which is in force`)
+      }
+      const file = Buffer.concat([Buffer.from(digest, 'hex'), payload])
+      await writeDurably(this.#path, file)
+      await this.#apply(digest, vectors)
+      this.#log.info({ version, rules: vectors.bundle.rules.length }, 'rules applied')
+    } catch (err) {
+      this.#reject(err)
+      this.#log.warn({ err, inForce: this.version }, 'rules rejected')
+    }
+  }
+
+  /** @throws PAYLOAD_INVALID, RULES_INVALID */
+  #check(payload: Uint8Array): RuleVectors {
+    const bundle = decodeMessagePack(RuleBundle, payload)
+    const { fingerprint, dim } = this.#space
+    if (bundle.fingerprint !== fingerprint || bundle.dim !== dim) {
+      const theirs = `${bundle.fingerprint} (${bundle.dim})`
+      throw fault(
+        'RULES_INVALID',
+        `bundle ${bundle.version} is for ${theirs}, not for ${fingerprint} (${dim})`,
+      )
+    }
+    return ruleVectors(bundle)
+  }
+
+  async #apply(digest: string, vectors: RuleVectors): Promise<void> {
+    const index: RuleIndex = await loadOrBuildIndex({
+      vectors,
+      bundleDigest: digest,
+      dir: this.#dir,
+      log: this.#log,
+    })
+    this.#current = new Scorer({ vectors, index })
+    this.#digest = digest
+    this.#error = undefined
+    this.#onChange()
+  }
+
+  #reject(error: unknown): void {
+    const text = isFault(error) ? `${error.code}: ${error.message}` : messageOf(error)
+    this.#error = text.slice(0, MAX_ERROR_CHARS)
+    this.#onChange()
+  }
+
+  get #path(): string {
+    return join(this.#dir, 'rules.bundle')
+  }
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isFault, type Log, messageOf } from '@sightline/core'
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { writeDurably } from '../durable-file.ts'
+import { RuleIndex } from './rule-index.ts'
+import type { RuleVectors } from './rule-vectors.ts'
+
+/** Grows when the way in which a graph is built from a bundle changes. */
+const FORMAT = 1
+
+/** Written after the graph: a graph without its seal, or with another's, is not loaded. */
+const Seal = Type.Object({ format: Type.Literal(FORMAT), bundle: Type.String(), graph: Type.String() })
+
+export interface IndexRequest {
+  readonly vectors: RuleVectors
+  /** SHA-256 of the bundle that the vectors came from. */
+  readonly bundleDigest: string
+  readonly dir: string
+  readonly log: Log
+}
+
+/**
+ * The saved graph of this very bundle, or a new one, which is then saved. The file is a cache: whatever is wrong with
+ * it, it is built again. hnswlib crashes on damaged files, so none is opened before its checksum was compared.
+ */
+export async function loadOrBuildIndex({
+  vectors,
+  bundleDigest,
+  dir,
+  log,
+}: IndexRequest): Promise<RuleIndex> {
+  const graphPath = join(dir, 'rules.hnsw')
+  const sealPath = join(dir, 'rules.hnsw.json')
+  try {
+    const seal: unknown = JSON.parse(await readFile(sealPath, 'utf8'))
+    const sealed = Value.Check(Seal, seal) && seal.bundle === bundleDigest
+    if (sealed && seal.graph === (await digestOf(graphPath))) return RuleIndex.read(vectors, graphPath)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      log.warn({ reason: messageOf(error) }, 'saved rule index not usable; building it again')
+    }
+  }
+  const index = await RuleIndex.build(vectors)
+  try {
+    const draft = `${graphPath}.tmp`
+    index.save(draft)
+    // hnswlib reports no short write: the seal is taken of what can be read back.
+    const seal = { format: FORMAT, bundle: bundleDigest, graph: await digestOf(draft) }
+    await rename(draft, graphPath)
+    await writeDurably(sealPath, Buffer.from(JSON.stringify(seal)))
+  } catch (err) {
+    log.warn({ err: isFault(err) ? err : messageOf(err) }, 'rule index not saved; it will be built again')
+  }
+  return index
+}
+
+async function digestOf(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+}

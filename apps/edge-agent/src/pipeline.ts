@@ -1,0 +1,151 @@
+import { type Clock, type ImageInput, type Log, thumbnail, type Verdict } from '@sightline/core'
+import type { Frame } from './camera/camera.ts'
+import type { Gate } from './gate.ts'
+import type { Metrics } from './metrics.ts'
+import type { IncidentStep, Incidents } from './moderation/incidents.ts'
+import type { RuleCache } from './moderation/rule-cache.ts'
+import type { Judgement, Scorer } from './moderation/scorer.ts'
+import type { Outbox } from './outbox/outbox.ts'
+
+/** What an agent needs of a model: pictures to L2-normalised vectors of length `dim`, in order. */
+export interface ImageModel {
+  readonly dim: number
+  readonly fingerprint: string
+  encodeImages(inputs: readonly ImageInput[]): Promise<Float32Array[]>
+}
+
+export interface PipelineSettings {
+  readonly name: string
+  readonly thumbnails: 'all' | 'fired' | 'none'
+  readonly thumbnailPx: number
+}
+
+/** What all cameras of an agent share. */
+export interface PipelineParts {
+  readonly model: ImageModel
+  readonly rules: RuleCache
+  readonly incidents: Incidents
+  readonly outbox: Outbox
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly log: Log
+  /** Hears of every incident step once it is durably recorded. */
+  readonly onIncident: (step: IncidentStep) => void
+}
+
+export interface PipelineOptions {
+  readonly settings: PipelineSettings
+  readonly frames: (signal: AbortSignal) => AsyncIterable<Frame>
+  readonly gate: Gate
+  readonly parts: PipelineParts
+}
+
+/** `EmbeddingItem.verdicts` holds no more; the best scores come first. */
+const MAX_VERDICTS = 64
+
+interface LastFrame {
+  readonly seq: number
+  readonly vector: Float32Array
+  /** The rules that it was judged by. */
+  readonly scorer: Scorer | undefined
+  readonly judgements: readonly Judgement[]
+}
+
+/** One camera's whole way: gate, encode, judge, record. A frame never goes back. */
+export class Pipeline {
+  readonly #settings: PipelineSettings
+  readonly #frames: PipelineOptions['frames']
+  readonly #gate: Gate
+  readonly #parts: PipelineParts
+  #last: LastFrame | undefined
+
+  constructor({ settings, frames, gate, parts }: PipelineOptions) {
+    this.#settings = settings
+    this.#frames = frames
+    this.#gate = gate
+    this.#parts = parts
+  }
+
+  /** Ends with the camera, or by `signal`. One bad frame costs one frame. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { metrics, clock, log } = this.#parts
+    for await (const frame of this.#frames(signal)) {
+      const arrivedMs = clock.monotonic()
+      metrics.framesSeen++
+      try {
+        if (await this.#gate.passes(frame.image, frame.capturedAt)) await this.#embed(frame, arrivedMs)
+        else await this.#repeat(frame)
+      } catch (err) {
+        this.#gate.reset()
+        metrics.framesFailed++
+        log.warn({ err, camera: frame.camera }, 'frame failed')
+      }
+    }
+  }
+
+  async #embed(frame: Frame, arrivedMs: number): Promise<void> {
+    const { model, outbox, rules, metrics, clock } = this.#parts
+    const encodingMs = clock.monotonic()
+    const [vector] = (await model.encodeImages([frame.image])) as [Float32Array]
+    metrics.encode.add(clock.monotonic() - encodingMs)
+
+    // Held on to: rules may be replaced between two frames, never within one.
+    const scorer = rules.current
+    const judgements = scorer?.judge(vector, frame.camera) ?? []
+    const record = {
+      fingerprint: model.fingerprint,
+      camera: frame.camera,
+      capturedAt: frame.capturedAt,
+      vector,
+      verdicts: judgements.slice(0, MAX_VERDICTS).map(verdictOf),
+      thumbnail: await this.#thumbnail(frame, judgements),
+    }
+    let steps: readonly IncidentStep[] = []
+    await outbox.append(record, seq => {
+      this.#last = { seq, vector, scorer, judgements }
+      steps = this.#observe(frame, this.#last)
+      return steps
+    })
+    metrics.framesEmbedded++
+    metrics.decision.add(clock.monotonic() - arrivedMs)
+    this.#announce(steps)
+  }
+
+  /** A frame like the last one is judged like the last one: durations go on while nothing moves. */
+  async #repeat(frame: Frame): Promise<void> {
+    const { rules, outbox, metrics } = this.#parts
+    metrics.framesGated++
+    if (this.#last === undefined) return
+    const scorer = rules.current
+    if (this.#last.scorer !== scorer) {
+      const judgements = scorer?.judge(this.#last.vector, frame.camera) ?? []
+      this.#last = { ...this.#last, judgements, scorer }
+    }
+    const steps = this.#observe(frame, this.#last)
+    await outbox.appendEvents(steps)
+    this.#announce(steps)
+  }
+
+  #observe({ camera, capturedAt }: Frame, { seq, judgements, scorer }: LastFrame): readonly IncidentStep[] {
+    return this.#parts.incidents.observe({ camera, at: capturedAt, seq, judgements }, scorer)
+  }
+
+  async #thumbnail({ image }: Frame, judgements: readonly Judgement[]): Promise<Uint8Array | undefined> {
+    const { thumbnails, thumbnailPx } = this.#settings
+    const wanted = thumbnails === 'all' || (thumbnails === 'fired' && judgements.some(fires))
+    return wanted ? await thumbnail(image, thumbnailPx) : undefined
+  }
+
+  #announce(steps: readonly IncidentStep[]): void {
+    for (const step of steps) this.#parts.onIncident(step)
+  }
+}
+
+function fires({ rule, score }: Judgement): boolean {
+  return score >= rule.on
+}
+
+function verdictOf(judgement: Judgement): Verdict {
+  const { rule, score, similarity } = judgement
+  return { rule: rule.id, score, similarity, fired: fires(judgement) }
+}

@@ -1,0 +1,186 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type CompiledRule, decodeImage, fault, type ImageInput } from '@sightline/core'
+import type { Frame } from '@sightline/edge-agent/camera/camera.js'
+import { Gate } from '@sightline/edge-agent/gate.js'
+import { Metrics } from '@sightline/edge-agent/metrics.js'
+import { type IncidentStep, Incidents } from '@sightline/edge-agent/moderation/incidents.js'
+import { RuleCache } from '@sightline/edge-agent/moderation/rule-cache.js'
+import { Outbox } from '@sightline/edge-agent/outbox/outbox.js'
+import { Pipeline, type PipelineSettings } from '@sightline/edge-agent/pipeline.js'
+import sharp from 'sharp'
+import { ulid } from 'ulid'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { AXES, compiledRule, encodeBundle, FINGERPRINT } from './support/bundles.ts'
+import { FakeClock } from './support/fake-clock.ts'
+import { quiet } from './support/quiet.ts'
+
+/** Red pictures lie on axis 0, green ones on axis 1, blue ones on axis 2. */
+const colourModel = {
+  dim: 8,
+  fingerprint: FINGERPRINT,
+  async encodeImages(inputs: readonly ImageInput[]): Promise<Float32Array[]> {
+    return await Promise.all(
+      inputs.map(async input => {
+        const { data } = await decodeImage(input)
+        return AXES[[0, 1, 2].sort((a, b) => data[b]! - data[a]!)[0]!]!
+      }),
+    )
+  },
+}
+
+const SETTINGS: PipelineSettings = { name: 'gate', thumbnails: 'none', thumbnailPx: 32 }
+const NONE: ReadonlySet<number> = new Set()
+
+let dir = ''
+let clock: FakeClock
+let outbox: Outbox
+let rules: RuleCache
+let metrics: Metrics
+let announced: IncidentStep[]
+let red: Buffer
+let green: Buffer
+
+beforeAll(async () => {
+  const picture = (background: string) =>
+    sharp({ create: { width: 64, height: 48, channels: 3, background } })
+      .jpeg()
+      .toBuffer()
+  ;[red, green] = [await picture('#e11'), await picture('#1e1')]
+})
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'pipeline-'))
+  clock = new FakeClock()
+  const limits = { maxBytes: 1e9, minFreeDiskBytes: 0 }
+  outbox = await Outbox.open({ dir: join(dir, 'outbox'), limits, clock, log: quiet, newId: ulid })
+  rules = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, log: quiet })
+  await rules.load()
+  metrics = new Metrics()
+  announced = []
+})
+afterEach(async () => {
+  await outbox.close()
+  await rm(dir, { recursive: true, force: true })
+})
+
+async function setRules(version: number, ...changes: Partial<CompiledRule>[]): Promise<void> {
+  // Axis 7 competes with everything and is never near.
+  await rules.offer(encodeBundle({ vectors: AXES, rules: changes.map(compiledRule), neutral: [7], version }))
+  expect(rules.error).toBeUndefined()
+}
+
+/** Runs one camera through: pictures a second apart, functions called between them. */
+async function film(
+  steps: readonly (ImageInput | (() => unknown))[],
+  settings: PipelineSettings = SETTINGS,
+  model: typeof colourModel = colourModel,
+): Promise<void> {
+  async function* frames(): AsyncIterable<Frame> {
+    for (const step of steps) {
+      if (typeof step === 'function') await step()
+      else {
+        await clock.advance(1000)
+        yield { camera: settings.name, capturedAt: clock.now(), image: step }
+      }
+    }
+  }
+  const pipeline = new Pipeline({
+    settings,
+    frames,
+    gate: new Gate({ threshold: 2.5, maxSilenceSeconds: 60 }),
+    parts: {
+      model,
+      rules,
+      incidents: new Incidents({ newId: ulid }),
+      outbox,
+      metrics,
+      clock,
+      log: quiet,
+      onIncident: step => announced.push(step),
+    },
+  })
+  await pipeline.run(new AbortController().signal)
+}
+
+const stored = () =>
+  outbox
+    .frames({ from: 1, below: outbox.next, except: NONE }, { limit: 1000, maxBytes: 1e9 })
+    .map(({ item }) => item)
+const phases = () => announced.map(({ phase }) => phase)
+
+describe('Pipeline', () => {
+  it('takes a frame all the way: gate, vector, verdict, incident, outbox', async () => {
+    await setRules(1, { positives: [0] }, { id: 'sea', positives: [2] })
+    await film([green, red, red, green])
+    expect(metrics).toMatchObject({ framesSeen: 4, framesGated: 1, framesEmbedded: 3, framesFailed: 0 })
+    const [first, second] = stored()
+    expect(first).toMatchObject({ seq: 1, camera: 'gate', verdicts: [] })
+    expect(second).toMatchObject({ seq: 2, verdicts: [{ rule: 'fire', similarity: 1, fired: true }] })
+    expect(second!.verdicts[0]!.score).toBeGreaterThan(0.99)
+    expect(second!.capturedAt - first!.capturedAt).toBe(1000)
+    // The event stands right behind its frame; the repeated frame counted for the incident.
+    expect(outbox.event({ from: 1, below: 9, except: NONE })).toMatchObject({
+      seq: 3,
+      step: { phase: 'new', bestFrame: 2, camera: 'gate' },
+    })
+    expect(announced).toMatchObject([{ phase: 'new' }, { phase: 'end', frames: 2 }])
+    expect(metrics.encode.percentile(50)).toBeGreaterThanOrEqual(0)
+  })
+
+  it('counts a bad frame and goes on', async () => {
+    const truncated = red.subarray(0, red.length / 2)
+    await film([red, Buffer.from('no picture'), truncated, green])
+    expect(metrics).toMatchObject({ framesSeen: 4, framesFailed: 2, framesEmbedded: 2 })
+    expect(stored()).toHaveLength(2)
+  })
+
+  it('does not gate the frame after one that came to nothing', async () => {
+    let calls = 0
+    const flaky = {
+      ...colourModel,
+      encodeImages: async (inputs: readonly ImageInput[]) => {
+        if (++calls === 1) throw fault('MODEL_FAILED', 'once')
+        return await colourModel.encodeImages(inputs)
+      },
+    }
+    await film([red, red, red], SETTINGS, flaky)
+    expect(metrics).toMatchObject({ framesFailed: 1, framesEmbedded: 1, framesGated: 1 })
+  })
+
+  it('lets durations run while nothing moves', async () => {
+    await setRules(1, { positives: [0], minFrames: 3 })
+    await film([red, red])
+    expect(phases()).toEqual([])
+    await film([red, red, red])
+    expect(phases()).toEqual(['new'])
+    expect(announced[0]).toMatchObject({ frames: 3 })
+  })
+
+  it('judges a still scene by new rules at once', async () => {
+    await setRules(1, { positives: [1] })
+    await film([red, red, () => setRules(2, { positives: [0] }), red, () => setRules(3), red])
+    expect(announced).toMatchObject([
+      { phase: 'new', rulesVersion: 2, bestFrame: 1 },
+      { phase: 'end', rulesVersion: 2 },
+    ])
+    expect(metrics.framesEmbedded).toBe(1)
+  })
+
+  it('works without rules', async () => {
+    await film([red, green])
+    expect(stored().map(({ verdicts }) => verdicts)).toEqual([[], []])
+  })
+
+  it.each([
+    ['all', [true, true]],
+    ['fired', [true, false]],
+    ['none', [false, false]],
+  ] as const)('sends thumbnails: %s', async (thumbnails, expected) => {
+    await setRules(1, { positives: [0] })
+    await film([red, green], { ...SETTINGS, thumbnails })
+    expect(stored().map(({ thumbnail }) => thumbnail !== undefined)).toEqual(expected)
+    const first = stored()[0]!.thumbnail
+    if (first !== undefined) expect(await decodeImage(first)).toMatchObject({ width: 32, height: 24 })
+  })
+})

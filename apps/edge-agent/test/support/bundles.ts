@@ -1,0 +1,86 @@
+import { type CompiledRule, encodeMessagePack, type RuleBundle } from '@sightline/core'
+
+export const FINGERPRINT = 'test-model:0123456789ab'
+
+/** A small seeded generator (mulberry32), so that a failing case can be run again. */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+export function unit(values: readonly number[]): Float32Array {
+  const norm = Math.hypot(...values)
+  return Float32Array.from(values, value => value / norm)
+}
+
+/** Uniform on the sphere, or near `centre`. */
+export function randomUnit(
+  random: () => number,
+  dim: number,
+  centre?: Float32Array,
+  spread = 0.5,
+): Float32Array {
+  const gaussian = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+  return unit(
+    Array.from({ length: dim }, (_, i) =>
+      centre === undefined ? gaussian() : centre[i]! + (gaussian() * spread) / Math.sqrt(dim),
+    ),
+  )
+}
+
+export function compiledRule(change: Partial<CompiledRule> = {}): CompiledRule {
+  return {
+    id: 'fire',
+    name: 'Fire',
+    category: 'safety/fire',
+    severity: 'high',
+    positives: [0],
+    negatives: [],
+    on: 0.7,
+    off: 0.5,
+    minSimilarity: 0.1,
+    minFrames: 1,
+    offDelaySeconds: 0,
+    cooldownSeconds: 0,
+    cameras: ['*'],
+    ...change,
+  } as CompiledRule
+}
+
+export interface BundleParts {
+  readonly vectors: readonly Float32Array[]
+  readonly rules: readonly CompiledRule[]
+  readonly neutral?: readonly number[]
+  readonly version?: number
+  readonly fingerprint?: string
+  readonly logitScale?: number
+}
+
+export function bundleOf(parts: BundleParts): RuleBundle {
+  const { vectors, rules, neutral = [], version = 1, fingerprint = FINGERPRINT, logitScale = 20 } = parts
+  return {
+    v: 1,
+    version,
+    issuedAt: 1_700_000_000_000,
+    fingerprint,
+    dim: vectors[0]!.length,
+    logitScale,
+    rules: [...rules],
+    neutral: [...neutral],
+    vectors: new Uint8Array(Buffer.concat(vectors.map(vector => Buffer.from(vector.buffer)))),
+  }
+}
+
+export function encodeBundle(parts: BundleParts): Uint8Array {
+  return encodeMessagePack(bundleOf(parts))
+}
+
+/** Eight axes of an 8-dimensional space. */
+export const AXES = Array.from({ length: 8 }, (_, axis) =>
+  unit(Array.from({ length: 8 }, (_, i) => Number(i === axis))),
+)

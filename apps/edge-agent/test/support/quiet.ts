@@ -1,0 +1,3 @@
+import { createLog } from '@sightline/core'
+
+export const quiet = createLog({ name: 'test', level: 'silent' })
