@@ -110,7 +110,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const link = new Link({
     settings: {
       ...settings.broker,
-      clientId: `${address.site}.${address.node}`,
+      // Names may hold dots, but no tilde: two devices never share an id.
+      clientId: `${address.site}~${address.node}`,
       subscriptions: [topics.rules, topics.ack],
     },
     backoff: exponentialBackoff(BROKER_BACKOFF.baseMs, BROKER_BACKOFF.maxMs),

@@ -1,4 +1,4 @@
-import { LOG_LEVELS, checkConfig, fault, faultLines, NAME_PATTERN, type SchemaFault } from '@sightline/core'
+import { checkConfig, fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { type Static, Type } from 'typebox'
 
 const MIB = 1024 * 1024

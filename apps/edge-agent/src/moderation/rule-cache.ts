@@ -95,7 +95,7 @@ export class RuleCache {
     try {
       const vectors = this.#check(payload)
       const { version } = vectors.bundle
-      if (version <= this.version) {
+      if (!isNewer(vectors.bundle, this.#current)) {
         throw fault('RULES_INVALID', `bundle ${version} is not newer than ${this.version}, which is in force`)
       }
       const file = Buffer.concat([Buffer.from(digest, 'hex'), payload])
@@ -144,6 +144,12 @@ export class RuleCache {
   get #path(): string {
     return join(this.#dir, 'rules.bundle')
   }
+}
+
+/** By time of issue, then by version: a hub that was set up anew counts its versions from 1 again. */
+function isNewer({ issuedAt, version }: RuleBundle, current: Scorer | undefined): boolean {
+  if (current === undefined || issuedAt > current.issuedAt) return true
+  return issuedAt === current.issuedAt && version > current.version
 }
 
 function digestOf(bytes: Uint8Array): string {

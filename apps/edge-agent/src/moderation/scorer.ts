@@ -28,6 +28,11 @@ export class Scorer {
     return this.#vectors.bundle.version
   }
 
+  /** Hub time, milliseconds since the epoch. */
+  get issuedAt(): number {
+    return this.#vectors.bundle.issuedAt
+  }
+
   rule(id: string): CompiledRule | undefined {
     return this.#rules.get(id)
   }

@@ -68,6 +68,15 @@ describe('RuleCache', () => {
     expect([cache.version, cache.error]).toEqual([3, undefined])
   })
 
+  it('takes the rules of a hub that was set up anew and counts from 1 again', async () => {
+    const cache = await withRules()
+    await cache.offer(encodeBundle({ ...PARTS, version: 1, issuedAt: 1_800_000_000_000 }))
+    expect([cache.version, cache.error]).toEqual([1, undefined])
+    await cache.offer(encodeBundle({ ...PARTS, version: 9, issuedAt: 1_750_000_000_000 }))
+    expect(cache.version).toBe(1)
+    expect(cache.error).toContain('not newer')
+  })
+
   const long = AXES[0]!.map(value => value * 1.1)
   it.each<[string, BundleParts | Uint8Array, RegExp]>([
     ['an older version', { ...PARTS, version: 2 }, /bundle 2 is not newer than 3/],

@@ -57,6 +57,7 @@ export interface BundleParts {
   readonly rules: readonly CompiledRule[]
   readonly neutral?: readonly number[]
   readonly version?: number
+  readonly issuedAt?: number
   readonly fingerprint?: string
   readonly logitScale?: number
 }
@@ -66,7 +67,7 @@ export function bundleOf(parts: BundleParts): RuleBundle {
   return {
     v: 1,
     version,
-    issuedAt: 1_700_000_000_000,
+    issuedAt: parts.issuedAt ?? 1_700_000_000_000,
     fingerprint,
     dim: vectors[0]!.length,
     logitScale,

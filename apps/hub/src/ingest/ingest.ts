@@ -8,6 +8,7 @@ import {
   IncidentEvent,
   isFault,
   type Log,
+  messageOf,
   NodeState,
   NodeStats,
   type ParsedTopic,
@@ -109,19 +110,28 @@ export class Ingest {
     }
   }
 
-  #takeBatch(address: ParsedTopic, batch: EmbeddingBatch): Promise<void> {
-    const frames = batch.items.map(
-      ({ seq, camera, capturedAt, vector, verdicts, thumbnail }): NewFrame => ({
-        seq,
-        camera,
-        capturedAt,
-        verdicts,
-        vector: vectorFromBytes(vector, batch.dim),
-        thumbnail: this.#checkedThumbnail(thumbnail),
-      }),
-    )
-    const { session, fingerprint, historical, skipped } = batch
-    return this.#append(address, { session, fingerprint, historical, skipped, frames, events: [] })
+  async #takeBatch(address: ParsedTopic, batch: EmbeddingBatch): Promise<void> {
+    const { session, fingerprint, historical } = batch
+    const frames: NewFrame[] = []
+    const skipped = [...batch.skipped]
+    for (const { seq, camera, capturedAt, vector, verdicts, thumbnail } of batch.items) {
+      try {
+        const checked = vectorFromBytes(vector, batch.dim)
+        frames.push({
+          seq,
+          camera,
+          capturedAt,
+          verdicts,
+          vector: checked,
+          thumbnail: this.#checkedThumbnail(thumbnail),
+        })
+      } catch (error) {
+        // One bad vector costs itself. It counts as received, or its device would send it for ever.
+        await this.#quarantine(`emb of ${address.site}/${address.node}, seq ${seq}`, vector, messageOf(error))
+        skipped.push([seq, seq])
+      }
+    }
+    await this.#append(address, { session, fingerprint, historical, skipped, frames, events: [] })
   }
 
   #takeEvent(address: ParsedTopic, event: IncidentEvent): Promise<void> {

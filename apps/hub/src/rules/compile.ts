@@ -5,7 +5,7 @@ import { withTemplates } from './validate.ts'
 
 /**
  * What every rule competes with besides its own negatives: the plain contents of a camera picture. Without them a rule
- * with no negatives would always score 1. Chosen on the sample frames: each is the nearest of them to some frame.
+ * with no negatives would always score 1.
  */
 export const NEUTRAL_PROMPTS = [
   'a photo',

@@ -107,7 +107,9 @@ export class RuleDesk implements Service {
     }
     const fits = model.fitsContext?.bind(model)
     const rules = validateRules(given, { fitsContext: fits })
-    const document = { version: version + 1, updatedAt: this.#clock.now(), rules }
+    // Devices order bundles by this: it must grow even when the hub's clock was set back.
+    const updatedAt = Math.max(this.#clock.now(), this.#document.updatedAt + 1)
+    const document = { version: version + 1, updatedAt, rules }
     const payload = encodeMessagePack(await compileRules(document, model))
     await store.putRules(document)
     this.#document = document

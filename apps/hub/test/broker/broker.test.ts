@@ -138,17 +138,29 @@ describe('ingest over MQTT', () => {
   it('quarantines what it cannot read, acknowledges it, and goes on', async () => {
     const device = await client('plant.dock')
     const topic = nodeTopic('emb', address)
-    const zero = vectorToBytes(new Float32Array(8))
-    const bad = [
-      Buffer.from('rubbish'),
-      batch([1], { v: 2 }),
-      batch([], { items: [{ seq: 1, camera: 'yard', capturedAt: 1, vector: zero, verdicts: [] }] }),
-    ]
-    for (const payload of bad) await device.publishAsync(topic, payload, { qos: 1 })
+    for (const payload of [Buffer.from('rubbish'), batch([1], { v: 2 })]) {
+      await device.publishAsync(topic, payload, { qos: 1 })
+    }
     await device.publishAsync(topic, batch([1]), { qos: 1 })
-    expect(ingest.stats).toMatchObject({ quarantined: 3, frames: 1, failures: 0 })
-    expect(store.quarantined().map(entry => entry.topic)).toEqual([topic, topic, topic])
-    expect(store.quarantined()[0]?.reason).toContain('norm 0')
+    expect(ingest.stats).toMatchObject({ quarantined: 2, frames: 1, failures: 0 })
+    expect(store.quarantined().map(entry => entry.topic)).toEqual([topic, topic])
+  })
+
+  it('quarantines one bad vector alone and counts it as received', async () => {
+    const device = await client('plant.dock')
+    const item = (seq: number, vector: Float32Array) => ({
+      seq,
+      camera: 'yard',
+      capturedAt: 1,
+      vector: vectorToBytes(vector),
+      verdicts: [],
+    })
+    const good = Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0)
+    const items = [item(1, good), item(2, new Float32Array(8)), item(3, good)]
+    await device.publishAsync(nodeTopic('emb', address), batch([], { items }), { qos: 1 })
+    expect(store.counts().frames).toBe(2)
+    expect(store.stored('plant', 'dock', SESSION)).toEqual({ upTo: 3, ranges: [] })
+    expect(store.quarantined()).toMatchObject([{ reason: expect.stringContaining('norm 0') }])
   })
 
   it('leaves out a thumbnail that is no JPEG and keeps the frame', async () => {
