@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
+import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
@@ -65,9 +66,10 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   // A device of a site that nobody configured gets the rules as soon as it reports.
   ingest.on('node', ({ site }) => void rules.addSite(site))
   const search = new Search({ store, index, model, log })
+  const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
   const http = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search },
+    parts: { store, model, index, ingest, rules, search, models },
     metrics,
     log,
     version,

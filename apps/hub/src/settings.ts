@@ -78,6 +78,18 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    models: Type.Object(
+      {
+        storeDir: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'Model store that devices pull from, under /models; default: models in the data directory.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     index: Type.Object(
       {
         sealAt: Type.Integer({

@@ -5,6 +5,7 @@ import fastifyStatic from '@fastify/static'
 import fastifySwagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
+import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
@@ -18,6 +19,7 @@ import { LiveFeed } from './live-feed.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
+import { modelRoutes } from './routes/models.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -34,6 +36,7 @@ export interface ApiParts {
   readonly ingest: Ingest
   readonly rules: RuleDesk
   readonly search: Search
+  readonly models: ModelStoreFiles
 }
 
 export interface HttpApiOptions {
@@ -89,7 +92,7 @@ export class HttpApi implements Service {
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version } = this.#options
-    const { store, model, index, ingest, rules, search } = parts
+    const { store, model, index, ingest, rules, search, models } = parts
     const app = Fastify({
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
@@ -138,6 +141,7 @@ export class HttpApi implements Service {
     app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
     )
+    await app.register(modelRoutes, { models, prefix: '/models' })
     await this.#serveDashboard(app)
     await app.ready()
     return app

@@ -1,0 +1,6 @@
+export * from './inspect/onnx-info.ts'
+export * from './inspect/verify.ts'
+export * from './onnx/model-file.ts'
+export * from './quantize/progress.ts'
+export * from './quantize/quantize.ts'
+export * from './quantize/report.ts'

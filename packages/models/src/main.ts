@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+import { isFault, messageOf } from '@sightline/core/errors.js'
+import { Command } from 'commander'
+import { infoCommand, verifyCommand } from './cli/inspect-commands.ts'
+import { quantizeCommand } from './cli/quantize-command.ts'
+import { addRegistryCommands } from './cli/registry-commands.ts'
+
+const program = new Command('sightline-models')
+  .description('make, check and describe the models that Sightline runs')
+  .addCommand(quantizeCommand())
+  .addCommand(verifyCommand())
+  .addCommand(infoCommand())
+addRegistryCommands(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (isFault(error)) console.error(`${error.code}: ${error.message}\n→ ${error.remedy}`)
+  else console.error(`INTERNAL: ${messageOf(error)}`)
+  process.exitCode = 1
+}
