@@ -5,6 +5,7 @@ import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
+import { RollCall } from './fleet/roll-call.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { Metrics } from './metrics.ts'
@@ -46,6 +47,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
   })
   const metrics = new Metrics()
+  const rollCall = new RollCall({ store, log })
 
   const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
   const broker: Broker = new Broker({ settings: settings.mqtt, ingest, log })
@@ -142,6 +144,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     opened('model', () => model.close()),
     opened('store', () => store.close()),
     index,
+    rollCall,
     broker,
     rules,
     http,

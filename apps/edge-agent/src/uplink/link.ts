@@ -142,7 +142,8 @@ export class Link {
     return {
       clientId,
       protocolVersion: 4,
-      clean: false,
+      // Rules are retained and acks are repeated at birth: a queue kept for an absent device would only grow.
+      clean: true,
       reconnectPeriod: 0,
       queueQoSZero: false,
       resubscribe: false,

@@ -54,7 +54,7 @@ export function failureOf(status: number, body: unknown): ApiFailure {
   }
 }
 
-export function offlineFailure(): ApiFailure {
+function offlineFailure(): ApiFailure {
   return {
     code: 'OFFLINE',
     message: 'The hub cannot be reached.',

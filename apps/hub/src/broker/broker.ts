@@ -1,12 +1,23 @@
+import type { EventEmitter } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { fault, type Log, parseUplinkTopic, type Service, TOPIC_PREFIX } from '@sightline/core'
-import { Aedes, type AuthenticateError, type Client } from 'aedes'
+import {
+  fault,
+  type Log,
+  messageOf,
+  parseUplinkTopic,
+  type Service,
+  type SightlineError,
+  TOPIC_PREFIX,
+} from '@sightline/core'
+import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
+/** Finds peers that vanished although they asked for no MQTT keep-alive. */
+const TCP_KEEP_ALIVE_MS = 60_000
 /** CONNACK return code 2: identifier rejected (MQTT 3.1.1, 3.1.3.1). */
 const IDENTIFIER_REJECTED = 2
 
@@ -34,6 +45,8 @@ export class Broker implements Service {
   readonly #ingest: Pick<Ingest, 'accept'>
   readonly #log: Log
   readonly #sockets = new Set<Socket>()
+  /** Messages being stored. */
+  readonly #storing = new Set<Promise<void>>()
   #aedes: Aedes | undefined
   #server: Server | undefined
 
@@ -71,10 +84,14 @@ export class Broker implements Service {
         else done(null, true)
       },
       authorizePublish: (client, packet, done) => {
-        this.#authorizePublish(client, packet.topic, packet.payload).then(
-          () => done(null),
-          (error: Error) => done(error),
-        )
+        const storing = this.#authorizePublish(client, packet)
+        this.#storing.add(storing)
+        storing
+          .finally(() => this.#storing.delete(storing))
+          .then(
+            () => done(null),
+            (error: Error) => done(error),
+          )
       },
       authorizeSubscribe: (_client, subscription, done) => {
         const allowed = subscription.topic.startsWith(`${TOPIC_PREFIX}/`)
@@ -87,30 +104,40 @@ export class Broker implements Service {
         this.#log.debug({ client: client?.id, err }, 'mqtt connection failed')
       })
     }
-    this.#aedes = aedes
+    // Without listeners, an error of either emitter would end the process.
+    const failed = (err: Error) => this.#log.error({ err }, 'mqtt broker error')
+    ;(aedes as EventEmitter).on('error', failed)
     const server = createServer(socket => this.#accept(socket, aedes))
     server.maxConnections = maxConnections
     server.on('drop', () => this.stats.refused++)
-    this.#server = server
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause: NodeJS.ErrnoException) => {
-        const taken = cause.code === 'EADDRINUSE'
-        reject(taken ? fault('PORT_IN_USE', `MQTT port ${port} on ${host} is taken`, { cause }) : cause)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, () => {
+          server.off('error', reject)
+          resolve()
+        })
       })
-      server.listen(port, host, resolve)
-    })
+    } catch (cause) {
+      await closeAedes(aedes)
+      throw listenFault(cause as NodeJS.ErrnoException, this.#settings)
+    }
+    server.on('error', failed)
+    this.#aedes = aedes
+    this.#server = server
     this.#log.info({ host, port: this.port }, 'mqtt listening')
   }
 
+  /** Takes nobody in any more, closes the connections and waits until what they sent is stored. */
   async stop(): Promise<void> {
     const server = this.#server
     const closed = new Promise<void>(resolve =>
       server === undefined ? resolve() : server.close(() => resolve()),
     )
-    const aedes = this.#aedes
-    if (aedes !== undefined && !aedes.closed) await new Promise<void>(done => aedes.close(done))
+    if (this.#aedes !== undefined) await closeAedes(this.#aedes)
     for (const socket of this.#sockets) socket.destroy()
     await closed
+    await Promise.allSettled(this.#storing)
   }
 
   /** Resolves when the broker has taken the message; retained ones are kept for whoever subscribes later. */
@@ -134,6 +161,7 @@ export class Broker implements Service {
     this.#sockets.add(socket)
     socket.on('close', () => this.#sockets.delete(socket))
     socket.setNoDelay(true)
+    socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS)
     const remote = socket.remoteAddress
     const { maxPacketBytes } = this.#settings
     aedes.handle(
@@ -148,16 +176,34 @@ export class Broker implements Service {
     )
   }
 
-  /** Wills come this way too; their client may be gone and then is null. An error here closes the connection. */
-  async #authorizePublish(client: Client | null, topic: string, payload: Buffer | string): Promise<void> {
-    if (parseUplinkTopic(topic) === undefined) {
+  /**
+   * Devices publish uplink messages and nothing else; a refusal closes the connection, the only answer that MQTT 3.1.1
+   * has (3.3.5). Wills come this way too; their client may be gone and then is null.
+   */
+  async #authorizePublish(client: Client | null, packet: PublishPacket): Promise<void> {
+    const { topic, payload } = packet
+    const address = parseUplinkTopic(topic)
+    if (address === undefined) {
       this.#log.warn({ client: client?.id, topic }, 'publish refused')
       throw fault('PAYLOAD_INVALID', `devices may not publish to ${topic}`)
     }
+    // Retained messages live in memory: one state per device, and no pictures.
+    if (address.type !== 'state') packet.retain = false
     await this.#ingest.accept(topic, typeof payload === 'string' ? Buffer.from(payload) : payload)
   }
 }
 
 function refusal(message: string): AuthenticateError {
   return Object.assign(fault('PAYLOAD_INVALID', message), { returnCode: IDENTIFIER_REJECTED })
+}
+
+function listenFault(cause: NodeJS.ErrnoException, { host, port }: HubSettings['mqtt']): SightlineError {
+  if (cause.code === 'EADDRINUSE') {
+    return fault('PORT_IN_USE', `MQTT port ${port} on ${host} is taken`, { cause })
+  }
+  return fault('CONFIG_INVALID', `mqtt.host, mqtt.port: ${messageOf(cause)}`, { cause })
+}
+
+async function closeAedes(aedes: Aedes): Promise<void> {
+  if (!aedes.closed) await new Promise<void>(done => aedes.close(done))
 }

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import {
   type Clock,
   decodeJson,
@@ -17,6 +16,7 @@ import {
 } from '@sightline/core'
 import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
 import { AckSender, type Publish } from './ack-sender.ts'
+import { QuietLog } from './quiet-log.ts'
 
 const MAX_THUMBNAIL_BYTES = 128 * 1024
 const QUARANTINE_HEAD_BYTES = 4096
@@ -34,8 +34,8 @@ export interface IngestStats {
 }
 
 interface IngestEvents {
-  stored: [AppendResult]
-  node: [NodeRecord]
+  stored: AppendResult
+  node: NodeRecord
 }
 
 export interface IngestOptions {
@@ -50,8 +50,12 @@ export class Ingest {
   readonly #store: RecordStore
   readonly #clock: Clock
   readonly #log: Log
+  readonly #quiet: QuietLog
   readonly #acks: AckSender
-  readonly #events = new EventEmitter<IngestEvents>()
+  readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
+    stored: new Set(),
+    node: new Set(),
+  }
   readonly stats: IngestStats = {
     messages: 0,
     frames: 0,
@@ -66,17 +70,14 @@ export class Ingest {
     this.#store = store
     this.#clock = clock
     this.#log = log
+    this.#quiet = new QuietLog({ clock, log })
     this.#acks = new AckSender({ publish, log })
   }
 
   /** Returns what ends the subscription. */
-  on<Name extends keyof IngestEvents>(
-    name: Name,
-    listener: (value: IngestEvents[Name][0]) => void,
-  ): () => void {
-    const events = this.#events as EventEmitter
-    events.on(name, listener)
-    return () => events.off(name, listener)
+  on<Name extends keyof IngestEvents>(name: Name, listener: (value: IngestEvents[Name]) => void): () => void {
+    this.#listeners[name].add(listener)
+    return () => this.#listeners[name].delete(listener)
   }
 
   /**
@@ -92,7 +93,7 @@ export class Ingest {
     } catch (error) {
       if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
       this.stats.failures++
-      this.#log.error({ topic, err: error }, 'message not stored')
+      this.#quiet.error({ topic, err: error }, 'message not stored')
       throw error
     }
   }
@@ -114,6 +115,7 @@ export class Ingest {
     const { session, fingerprint, historical } = batch
     const frames: NewFrame[] = []
     const skipped = [...batch.skipped]
+    const unusable: Promise<void>[] = []
     for (const { seq, camera, capturedAt, vector, verdicts, thumbnail } of batch.items) {
       try {
         const checked = vectorFromBytes(vector, batch.dim)
@@ -127,10 +129,12 @@ export class Ingest {
         })
       } catch (error) {
         // One bad vector costs itself. It counts as received, or its device would send it for ever.
-        await this.#quarantine(`emb of ${address.site}/${address.node}, seq ${seq}`, vector, messageOf(error))
+        const what = `emb of ${address.site}/${address.node}, seq ${seq}`
+        unusable.push(this.#quarantine(what, vector, messageOf(error)))
         skipped.push([seq, seq])
       }
     }
+    await Promise.all(unusable)
     await this.#append(address, { session, fingerprint, historical, skipped, frames, events: [] })
   }
 
@@ -155,7 +159,7 @@ export class Ingest {
     this.stats.events += records.events.length
     this.stats.duplicates += result.duplicates
     this.#acks.send({ site, node }, records.session, result.stored)
-    this.#events.emit('stored', result)
+    this.#tell('stored', result)
   }
 
   async #takeState(address: ParsedTopic, payload: Uint8Array): Promise<void> {
@@ -174,7 +178,18 @@ export class Ingest {
   ): Promise<void> {
     await this.#store.updateNode(site, node, { ...change, seenAt: this.#clock.now() })
     const record = this.#store.nodes().find(each => each.site === site && each.node === node)
-    if (record !== undefined) this.#events.emit('node', record)
+    if (record !== undefined) this.#tell('node', record)
+  }
+
+  /** The records are stored by now: a listener that fails must not make their device send them again. */
+  #tell<Name extends keyof IngestEvents>(name: Name, value: IngestEvents[Name]): void {
+    for (const listener of this.#listeners[name]) {
+      try {
+        listener(value)
+      } catch (err) {
+        this.#log.error({ err, event: name }, 'listener failed')
+      }
+    }
   }
 
   #checkedThumbnail(thumbnail: Uint8Array | undefined): Uint8Array | undefined {
@@ -187,7 +202,7 @@ export class Ingest {
 
   async #quarantine(topic: string, payload: Uint8Array, reason: string): Promise<void> {
     this.stats.quarantined++
-    this.#log.warn({ topic, bytes: payload.byteLength, reason }, 'payload quarantined')
+    this.#quiet.warn({ topic, bytes: payload.byteLength, reason }, 'payload quarantined')
     await this.#store.quarantine({
       at: this.#clock.now(),
       topic: topic.slice(0, 512),

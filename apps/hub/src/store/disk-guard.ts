@@ -1,5 +1,5 @@
 import { statfsSync } from 'node:fs'
-import { type Clock, fault } from '@sightline/core'
+import { type Clock, fault, messageOf } from '@sightline/core'
 
 const RECHECK_MS = 500
 
@@ -17,12 +17,11 @@ export class DiskGuard {
     this.#clock = clock
   }
 
-  /** @throws STORE_FAILED below the watermark */
+  /** @throws STORE_FAILED below the watermark, or when the directory is gone */
   check(): void {
     const now = this.#clock.monotonic()
     if (now - this.#checkedAt >= RECHECK_MS) {
-      const { bavail, bsize } = statfsSync(this.#dir)
-      this.#freeBytes = bavail * bsize
+      this.#freeBytes = this.#measure()
       this.#checkedAt = now
     }
     if (this.#freeBytes < this.#minFreeBytes) {
@@ -30,6 +29,15 @@ export class DiskGuard {
         'STORE_FAILED',
         `${this.#freeBytes} bytes free in ${this.#dir}, store.minFreeBytes is ${this.#minFreeBytes}`,
       )
+    }
+  }
+
+  #measure(): number {
+    try {
+      const { bavail, bsize } = statfsSync(this.#dir)
+      return bavail * bsize
+    } catch (cause) {
+      throw fault('STORE_FAILED', `free space of ${this.#dir} is unknown: ${messageOf(cause)}`, { cause })
     }
   }
 }

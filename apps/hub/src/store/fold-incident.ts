@@ -20,16 +20,17 @@ export function foldIncident(
 ): StoredIncident {
   const newest = known === undefined || event.seq > known.lastSeq
   const better = known === undefined || event.peakScore > known.bestScore
+  const { camera, rule, ruleName, rulesVersion, severity } = newest ? event : known
   return {
     id: event.incident,
     site,
     node,
-    camera: event.camera,
-    rule: event.rule,
-    ruleName: event.ruleName,
-    rulesVersion: event.rulesVersion,
-    severity: event.severity,
-    startedAt: event.startedAt,
+    camera,
+    rule,
+    ruleName,
+    rulesVersion,
+    severity,
+    startedAt: Math.min(event.startedAt, known?.startedAt ?? event.startedAt),
     updatedAt: newest ? event.at : known.updatedAt,
     endedAt: event.phase === 'end' ? event.at : (known?.endedAt ?? null),
     peakScore: Math.max(event.peakScore, known?.peakScore ?? 0),

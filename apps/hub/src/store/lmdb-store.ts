@@ -1,36 +1,26 @@
 import { mkdirSync } from 'node:fs'
-import {
-  addSeqs,
-  type Clock,
-  EMPTY_SEQ_SET,
-  fault,
-  hasSeq,
-  isFault,
-  type Log,
-  messageOf,
-  type SeqSet,
-  toRanges,
-  vectorToBytes,
-} from '@sightline/core'
+import { type Clock, EMPTY_SEQ_SET, fault, isFault, type Log, messageOf, type SeqSet } from '@sightline/core'
+import { applyDelivery } from './apply-delivery.ts'
+import { Committer } from './committer.ts'
 import { DiskGuard } from './disk-guard.ts'
-import { foldIncident, publicIncident } from './fold-incident.ts'
+import { publicIncident } from './fold-incident.ts'
 import { newestFrames } from './frame-list.ts'
-import { type FrameRow, openTables, rowCount, type Tables } from './lmdb-tables.ts'
-import {
-  type AppendResult,
-  type Delivery,
-  type EmbeddedFrame,
-  type Frame,
-  type FrameFilter,
-  frameId,
-  type Incident,
-  type IncidentFilter,
-  type NewFrame,
-  type NodeRecord,
-  type QuarantineEntry,
-  type RecordStore,
-  type RuleDocument,
-  type StoreCounts,
+import { embeddedFrame, listedFrame, scanFrames } from './frame-rows.ts'
+import { openTables, rowCount, sessionKey, type Tables } from './lmdb-tables.ts'
+import { touchNode } from './node-rows.ts'
+import type {
+  AppendResult,
+  Delivery,
+  EmbeddedFrame,
+  Frame,
+  FrameFilter,
+  Incident,
+  IncidentFilter,
+  NodeRecord,
+  QuarantineEntry,
+  RecordStore,
+  RuleDocument,
+  StoreCounts,
 } from './record-store.ts'
 
 const MAX_QUARANTINED = 1000
@@ -54,28 +44,28 @@ export async function openLmdbStore({
 }: LmdbStoreOptions): Promise<RecordStore> {
   try {
     mkdirSync(dir, { recursive: true })
-    const tables = openTables(dir)
-    const store = new LmdbStore({ tables, guard: new DiskGuard({ dir, minFreeBytes, clock }) })
+    const tables = await openTables(dir)
+    const guard = new DiskGuard({ dir, minFreeBytes, clock })
+    const store = new LmdbStore({ tables, committer: new Committer({ root: tables.root, guard }) })
     log.info({ dir, ...store.counts() }, 'store opened')
     return store
   } catch (cause) {
+    if (isFault(cause)) throw cause
     throw fault('STORE_FAILED', `the store in ${dir} cannot be opened: ${messageOf(cause)}`, { cause })
   }
 }
 
 class LmdbStore implements RecordStore {
   readonly #tables: Tables
-  readonly #guard: DiskGuard
-  #nextOrd: number
+  readonly #committer: Committer
 
-  constructor({ tables, guard }: { tables: Tables; guard: DiskGuard }) {
+  constructor({ tables, committer }: { tables: Tables; committer: Committer }) {
     this.#tables = tables
-    this.#guard = guard
-    this.#nextOrd = (tables.counters.get('ord') ?? 0) + 1
+    this.#committer = committer
   }
 
   append(delivery: Delivery): Promise<AppendResult> {
-    return this.#write(() => this.#apply(delivery))
+    return this.#committer.run(() => applyDelivery(this.#tables, delivery))
   }
 
   stored(site: string, node: string, session: string): SeqSet {
@@ -89,7 +79,7 @@ class LmdbStore implements RecordStore {
 
   frameByOrd(ord: number): EmbeddedFrame | undefined {
     const row = this.#tables.frames.get(ord)
-    return row === undefined ? undefined : this.#embedded(ord, row)
+    return row === undefined ? undefined : embeddedFrame(this.#tables, ord, row)
   }
 
   thumbnail(id: string): Uint8Array | undefined {
@@ -97,14 +87,13 @@ class LmdbStore implements RecordStore {
     return ord === undefined ? undefined : this.#tables.thumbnails.get(ord)
   }
 
-  *scan(after: number): Iterable<EmbeddedFrame> {
-    for (const { key, value } of this.#tables.frames.getRange({ start: after + 1 }))
-      yield this.#embedded(key, value)
+  scan(after: number): Iterable<EmbeddedFrame> {
+    return scanFrames(this.#tables, after)
   }
 
   recent(filter: FrameFilter, limit: number): Frame[] {
     return newestFrames(this.#tables, filter, { limit, maxRows: MAX_LISTED }).map(ord =>
-      listed(ord, this.#tables.frames.get(ord)!),
+      listedFrame(ord, this.#tables.frames.get(ord)!),
     )
   }
 
@@ -143,7 +132,7 @@ class LmdbStore implements RecordStore {
     change: Partial<Pick<NodeRecord, 'state' | 'stats'>> & { seenAt: number },
   ): Promise<void> {
     const { seenAt, ...rest } = change
-    return this.#write(() => this.#touchNode(site, node, { ...rest, lastSeenAt: seenAt }))
+    return this.#committer.run(() => touchNode(this.#tables, { site, node, ...rest, lastSeenAt: seenAt }))
   }
 
   rules(): RuleDocument | undefined {
@@ -151,13 +140,13 @@ class LmdbStore implements RecordStore {
   }
 
   putRules(document: RuleDocument): Promise<void> {
-    return this.#write(() => {
+    return this.#committer.run(() => {
       this.#tables.rules.put('current', document)
     })
   }
 
   quarantine(entry: QuarantineEntry): Promise<void> {
-    return this.#write(() => {
+    return this.#committer.run(() => {
       const { counters, quarantine } = this.#tables
       const number = (counters.get('quarantine') ?? 0) + 1
       counters.put('quarantine', number)
@@ -178,122 +167,4 @@ class LmdbStore implements RecordStore {
   async close(): Promise<void> {
     await this.#tables.root.close()
   }
-
-  /** Transactions queued in one turn of the event loop share a commit: that is the group commit. */
-  async #write<T>(action: () => T): Promise<T> {
-    this.#guard.check()
-    let failure: unknown
-    let result: T | undefined
-    try {
-      // A child transaction: when one delivery fails, it is undone alone and its neighbours are stored.
-      await this.#tables.root.childTransaction(() => {
-        try {
-          result = action()
-        } catch (error) {
-          failure = error
-          throw error
-        }
-      })
-    } catch (cause) {
-      if (isFault(failure)) throw failure
-      throw fault('STORE_FAILED', `the store could not write: ${messageOf(failure ?? cause)}`, {
-        cause: failure ?? cause,
-      })
-    }
-    return result as T
-  }
-
-  /** Runs inside a transaction, which also orders concurrent deliveries. */
-  #apply(delivery: Delivery): AppendResult {
-    const { site, node, session, frames, events, skipped, receivedAt } = delivery
-    const { sessions, incidents, incidentsByStart } = this.#tables
-    const key = sessionKey(site, node, session)
-    const before = sessions.get(key) ?? EMPTY_SEQ_SET
-    const taken = new Set<number>()
-    const isNew = ({ seq }: { seq: number }) =>
-      !hasSeq(before, seq) && !taken.has(seq) && taken.add(seq) !== undefined
-
-    const added = frames.filter(isNew).map(frame => this.#putFrame(delivery, frame))
-    const changed = new Map<string, Incident>()
-    for (const event of events.filter(isNew)) {
-      const known = incidents.get(event.incident)
-      const incident = foldIncident(known, { site, node }, event)
-      incidents.put(incident.id, incident)
-      if (known === undefined) incidentsByStart.put([incident.startedAt, incident.id], true)
-      changed.set(incident.id, publicIncident(incident))
-    }
-    const stored = addSeqs(before, [...toRanges([...taken]), ...skipped])
-    sessions.put(key, stored)
-    this.#touchNode(site, node, {
-      lastSeenAt: receivedAt,
-      ...(added.length > 0 ? { lastDataAt: receivedAt } : {}),
-    })
-    return {
-      stored,
-      frames: added,
-      incidents: [...changed.values()],
-      duplicates: frames.length + events.length - taken.size,
-    }
-  }
-
-  #putFrame(delivery: Delivery, frame: NewFrame): EmbeddedFrame {
-    const { frames, vectors, thumbnails, ords, byCamera, cameras, counters } = this.#tables
-    const { site, node, session, receivedAt, historical, fingerprint } = delivery
-    const { seq, camera, capturedAt, verdicts, vector, thumbnail } = frame
-    const ord = this.#nextOrd++
-    const row: FrameRow = {
-      site,
-      node,
-      camera,
-      session,
-      seq,
-      capturedAt,
-      receivedAt,
-      historical,
-      fingerprint,
-      verdicts,
-      hasThumbnail: thumbnail !== undefined,
-    }
-    const source = `${site}~${node}~${camera}`
-    counters.put('ord', ord)
-    frames.put(ord, row)
-    vectors.put(ord, Buffer.from(vectorToBytes(vector).buffer))
-    if (thumbnail !== undefined) thumbnails.put(ord, Buffer.from(thumbnail))
-    ords.put(frameId(site, node, session, seq), ord)
-    if (!cameras.doesExist(source)) cameras.put(source, true)
-    byCamera.put([source, ord], true)
-    return { ...listed(ord, row), vector }
-  }
-
-  #touchNode(site: string, node: string, change: Partial<NodeRecord> & { lastSeenAt: number }): void {
-    const key = `${site}~${node}`
-    const known = this.#tables.nodes.get(key) ?? {
-      site,
-      node,
-      firstSeenAt: change.lastSeenAt,
-      lastSeenAt: 0,
-      lastDataAt: null,
-      state: null,
-      stats: null,
-    }
-    this.#tables.nodes.put(key, {
-      ...known,
-      ...change,
-      lastSeenAt: Math.max(known.lastSeenAt, change.lastSeenAt),
-    })
-  }
-
-  #embedded(ord: number, row: FrameRow): EmbeddedFrame {
-    const bytes = this.#tables.vectors.get(ord)
-    if (bytes === undefined) throw fault('STORE_FAILED', `frame ${ord} has no vector`)
-    return { ...listed(ord, row), vector: new Float32Array(new Uint8Array(bytes).buffer) }
-  }
-}
-
-function listed(ord: number, row: FrameRow): Frame {
-  return { ord, id: frameId(row.site, row.node, row.session, row.seq), ...row }
-}
-
-function sessionKey(site: string, node: string, session: string): string {
-  return `${site}~${node}~${session}`
 }

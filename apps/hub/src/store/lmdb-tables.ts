@@ -1,7 +1,10 @@
-import type { SeqSet } from '@sightline/core'
+import { fault, type SeqSet } from '@sightline/core'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import type { StoredIncident } from './fold-incident.ts'
 import type { Frame, NodeRecord, QuarantineEntry, RuleDocument } from './record-store.ts'
+
+/** Layout of the tables; a change of it comes with a migration. */
+const FORMAT = 1
 
 /** A frame as it lies on disk: the id is made of the rest, and vector and thumbnail have tables of their own. */
 export type FrameRow = Omit<Frame, 'ord' | 'id'>
@@ -33,9 +36,21 @@ export interface Tables {
   readonly counters: Database<number, string>
 }
 
-export function openTables(path: string): Tables {
+/** @throws STORE_FAILED when a newer hub has written the tables */
+export async function openTables(path: string): Promise<Tables> {
   // With overlapping sync a commit resolves before it is on disk; acknowledgements rest on these commits.
   const root = open({ path, maxDbs: 16, overlappingSync: false, compression: false })
+  const tables = tablesOf(root)
+  const format = tables.counters.get('format')
+  if (format === undefined) await tables.counters.put('format', FORMAT)
+  else if (format > FORMAT) {
+    await root.close()
+    throw fault('STORE_FAILED', `written by a newer hub: format ${format}, this one knows ${FORMAT}`)
+  }
+  return tables
+}
+
+function tablesOf(root: RootDatabase): Tables {
   return {
     root,
     frames: root.openDB('frames', {}),
@@ -56,4 +71,8 @@ export function openTables(path: string): Tables {
 
 export function rowCount(table: Database): number {
   return (table.getStats() as { entryCount: number }).entryCount
+}
+
+export function sessionKey(site: string, node: string, session: string): string {
+  return `${site}~${node}~${session}`
 }

@@ -118,6 +118,7 @@ export interface RecordStore {
    * Stores a delivery durably: when the promise resolves, a power cut loses nothing of it. Concurrent calls share one
    * commit. Idempotent by (site, node, session, seq).
    * @throws STORE_FAILED when it could not be stored; nothing of it is then visible.
+   * @throws PAYLOAD_INVALID when it contradicts what is stored: another device's incident, thousands of gaps.
    */
   append(delivery: Delivery): Promise<AppendResult>
   /** What is stored of a session; `upTo` 0 for one never seen. */

@@ -5,7 +5,7 @@ import { useId } from 'preact/hooks'
 export interface ControlProps {
   readonly id: string
   readonly 'aria-invalid': boolean
-  readonly 'aria-describedby': string
+  readonly 'aria-describedby': string | undefined
 }
 
 export interface FieldProps {
@@ -18,10 +18,11 @@ export interface FieldProps {
 
 export function Field({ label, hint, fault, class: name = '', children }: FieldProps) {
   const id = useId()
+  const described = [hint && `${id}-hint`, fault !== undefined && `${id}-fault`].filter(Boolean)
   const control = {
     id,
     'aria-invalid': fault !== undefined,
-    'aria-describedby': `${id}-hint ${id}-fault`,
+    'aria-describedby': described.length === 0 ? undefined : described.join(' '),
   }
   return (
     <div class={`field ${name}`}>
@@ -56,8 +57,9 @@ export function Switch({ label, checked, disabled = false, onChange }: SwitchPro
       role="switch"
       aria-checked={checked}
       aria-label={label}
-      disabled={disabled}
-      onClick={() => onChange(!checked)}
+      // A control that is truly disabled loses the focus, and with it the reader's place.
+      aria-disabled={disabled}
+      onClick={() => disabled || onChange(!checked)}
     >
       <span class="switch-knob" aria-hidden="true" />
     </button>

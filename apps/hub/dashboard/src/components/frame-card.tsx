@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import type { Frame, Hit } from '../api-types.ts'
 import { relativeTime } from '../format.ts'
 import { Icon } from '../icons.tsx'
@@ -16,11 +17,13 @@ export interface FrameCardProps {
 
 export function FrameCard({ frame, now, alike = 1, onUnstack, onOpen, onSimilar }: FrameCardProps) {
   const { camera, capturedAt } = frame
+  const open = useRef<HTMLButtonElement>(null)
   const what = `${camera}, ${relativeTime(capturedAt, now)}`
   return (
     <article class={alike > 1 ? 'card frame frame-stack' : 'card frame'}>
       <div class="frame-picture">
         <button
+          ref={open}
           type="button"
           class="frame-open"
           aria-label={`Details: ${what}`}
@@ -34,7 +37,11 @@ export function FrameCard({ frame, now, alike = 1, onUnstack, onOpen, onSimilar 
             type="button"
             class="frame-alike"
             title={`Show all ${alike} almost identical frames`}
-            onClick={onUnstack}
+            onClick={() => {
+              // This button goes; the focus stays on the card.
+              open.current?.focus()
+              onUnstack?.()
+            }}
           >
             {alike} alike
           </button>

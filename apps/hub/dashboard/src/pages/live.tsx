@@ -12,7 +12,7 @@ import { cameraKey } from '../search-query.ts'
 import { useLive, useNow, useServices } from '../services.ts'
 import { IncidentList } from './incident-list.tsx'
 
-const SHOWN_VERDICTS = 3
+const SHOWN_VERDICTS = 2
 
 /** The newest frame of every camera, and what the rules caught. */
 export function LivePage({ onOpenFrame }: { onOpenFrame: (frame: Frame) => void }) {
@@ -36,8 +36,7 @@ export function LivePage({ onOpenFrame }: { onOpenFrame: (frame: Frame) => void 
         </div>
         <button
           type="button"
-          class="button"
-          aria-pressed={held !== undefined}
+          class={held === undefined ? 'button' : 'button button-on'}
           onClick={() => setHeld(held === undefined ? current : undefined)}
         >
           <Icon name={held === undefined ? 'pause' : 'play'} />
@@ -74,8 +73,9 @@ export function LivePage({ onOpenFrame }: { onOpenFrame: (frame: Frame) => void 
 
 interface TileView {
   readonly key: string
-  readonly camera: string
+  readonly site: string
   readonly node: string
+  readonly camera: string
   readonly frame: Frame | undefined
   readonly lastFrameAt: string | null
   /** Why the camera may not be current. */
@@ -92,7 +92,7 @@ function Tile({
   now: number
   onOpenFrame: (frame: Frame) => void
 }) {
-  const { camera, node, frame, lastFrameAt, trouble, failed } = tile
+  const { site, node, camera, frame, lastFrameAt, trouble, failed } = tile
   return (
     <article class={trouble === undefined ? 'card tile' : 'card tile tile-trouble'}>
       <div class="frame-picture">
@@ -115,7 +115,7 @@ function Tile({
       </div>
       <div class="frame-text">
         <h2 class="frame-camera">
-          <a href={formatHash('search', splitKey(tile.key))} title="Search this camera only">
+          <a href={formatHash('search', { site, node, camera })} title="Search this camera only">
             {camera}
           </a>
         </h2>
@@ -152,8 +152,9 @@ function tilesOf({ frames, nodes }: LiveView): TileView[] {
     const key = cameraKey(frame)
     tiles.set(key, {
       key,
-      camera: frame.camera,
+      site: frame.site,
       node: frame.node,
+      camera: frame.camera,
       frame,
       lastFrameAt: frame.capturedAt,
       trouble: undefined,
@@ -166,8 +167,9 @@ function tilesOf({ frames, nodes }: LiveView): TileView[] {
       const frame = frames.get(key)
       tiles.set(key, {
         key,
-        camera,
+        site: node.site,
         node: node.node,
+        camera,
         frame,
         lastFrameAt: frame?.capturedAt ?? lastFrameAt,
         trouble: troubleOf(node, status),
@@ -184,9 +186,4 @@ function troubleOf(node: FleetNode, status: string): string | undefined {
   if (!node.online) return 'Device offline'
   if (status === 'failed') return 'Camera failed'
   return status === 'starting' ? 'Starting' : undefined
-}
-
-function splitKey(key: string): { site?: string; node?: string; camera?: string } {
-  const [site, node, camera] = key.split('/')
-  return { ...(site && { site }), ...(node && { node }), ...(camera && { camera }) }
 }

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Rule } from '../api-types.ts'
 import { Switch } from '../components/field.tsx'
 import { SeverityBadge } from '../components/marks.tsx'
@@ -16,6 +16,15 @@ export interface RuleCardProps {
 
 export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }: RuleCardProps) {
   const [asking, setAsking] = useState(false)
+  const keep = useRef<HTMLButtonElement>(null)
+  const ask = useRef<HTMLButtonElement>(null)
+  const asked = useRef(false)
+  // Each button takes the place of the other, and its focus.
+  useEffect(() => {
+    if (asking) keep.current?.focus()
+    else if (asked.current) ask.current?.focus()
+    asked.current = asking
+  }, [asking])
   return (
     <article class={rule.enabled ? 'card rule' : 'card rule rule-off'}>
       <header class="rule-head">
@@ -54,7 +63,7 @@ export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }:
             >
               Delete
             </button>
-            <button type="button" class="button button-small" onClick={() => setAsking(false)}>
+            <button ref={keep} type="button" class="button button-small" onClick={() => setAsking(false)}>
               Keep
             </button>
           </>
@@ -69,6 +78,7 @@ export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }:
               <Icon name="edit" /> Edit
             </button>
             <button
+              ref={ask}
               type="button"
               class="button button-small button-plain"
               aria-label={`Delete ${rule.name}`}

@@ -72,7 +72,10 @@ export function RuleEditor(props: RuleEditorProps) {
       >
         <div class="fields">
           <Field label="Name" fault={faults.name} class="field-wide">
-            {control => <input {...control} type="text" value={form.name} onInput={set('name')} />}
+            {control => (
+              // biome-ignore lint/a11y/noAutofocus: what a dialog that opens is for gets the focus, not its close button.
+              <input {...control} type="text" autofocus value={form.name} onInput={set('name')} />
+            )}
           </Field>
           <Field
             label="Look for"

@@ -1,6 +1,7 @@
 import { useId } from 'preact/hooks'
 import type { FleetNode } from '../api-types.ts'
 import { Icon } from '../icons.tsx'
+import { nodeKey } from '../live-store.ts'
 import {
   type CameraRef,
   cameraKey,
@@ -21,7 +22,7 @@ export function SearchFilters({ query, onChange }: SearchFiltersProps) {
   const { nodes } = useLive()
   const id = useId()
   const fault = rangeFault(query)
-  const fleet = [...nodes.values()].sort((a, b) => cameraOrder(a).localeCompare(cameraOrder(b)))
+  const fleet = [...nodes.values()].sort((a, b) => nodeKey(a).localeCompare(nodeKey(b)))
   const cameras = new Map(fleet.flatMap(node => camerasOf(node).map(camera => [cameraKey(camera), camera])))
   const chosen = query.camera === undefined ? '' : cameraKey(query.camera)
   return (
@@ -39,7 +40,7 @@ export function SearchFilters({ query, onChange }: SearchFiltersProps) {
             <option value={chosen}>{query.camera.camera}</option>
           )}
           {fleet.map(node => (
-            <optgroup key={cameraOrder(node)} label={`${node.node} (${node.site})`}>
+            <optgroup key={nodeKey(node)} label={`${node.node} (${node.site})`}>
               {camerasOf(node).map(camera => (
                 <option key={camera.camera} value={cameraKey(camera)}>
                   {camera.camera}
@@ -105,8 +106,4 @@ export function SearchFilters({ query, onChange }: SearchFiltersProps) {
 
 function camerasOf({ site, node, cameras }: FleetNode): CameraRef[] {
   return cameras.map(({ camera }) => ({ site, node, camera }))
-}
-
-function cameraOrder({ site, node }: FleetNode): string {
-  return `${site}/${node}`
 }

@@ -4,7 +4,7 @@ import { stackAlike } from '../alike.ts'
 import type { Frame, Hit, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
-import { millis, plural } from '../format.ts'
+import { millis } from '../format.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
 import { formatHash, navigate } from '../router.ts'
 import {
@@ -16,13 +16,12 @@ import {
   type SearchQuery,
 } from '../search-query.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { variedSearch } from '../varied-search.ts'
 import { SearchBox, type Subject } from './search-box.tsx'
 import { SearchFilters } from './search-filters.tsx'
 
 const PAGE_SIZE = 24
-const MAX_CARDS = 48
-/** Frames asked for in the place of one card: a camera sees the same thing again and again. */
-const FRAMES_PER_CARD = 4
+const MAX_CARDS = 96
 const REFILL_MS = 4000
 const EXAMPLES = [
   'a cat',
@@ -142,21 +141,22 @@ function Results(props: ResultsProps) {
   const question = JSON.stringify([queryParams(query), pictureUrl])
   const [shown, setShown] = useState({ question, cards: PAGE_SIZE })
   const cards = shown.question === question ? shown.cards : PAGE_SIZE
-  const limit = asked === undefined ? cards : cards * FRAMES_PER_CARD
   const [unstacked, setUnstacked] = useState<ReadonlySet<string>>(new Set())
   const searchable = rangeFault(query) === undefined
   const { data, error, loading, reload } = useResource<Answer>(
-    searchable ? `${question} ${limit}` : undefined,
+    searchable ? (asked === undefined ? `${question} ${cards}` : question) : undefined,
     async signal => {
       const filter = queryFilter(query, Date.now())
-      if (asked === undefined) return { frames: await api.frames({ limit, ...filter }, signal), question }
-      const { hits, tookMs } = await api.search({ subject: asked, filter, limit }, signal)
+      if (asked === undefined) {
+        return { frames: await api.frames({ limit: cards, ...filter }, signal), question }
+      }
+      const { hits, tookMs } = await variedSearch(api, { subject: asked, filter }, PAGE_SIZE, signal)
       return { frames: hits, tookMs, question }
     },
   )
 
   // A hub that has just started fills up while one looks at it.
-  const filling = asked === undefined && !isFiltered(query) && (data?.frames.length ?? limit) < limit
+  const filling = asked === undefined && !isFiltered(query) && (data?.frames.length ?? cards) < cards
   useEffect(() => {
     if (!filling || loading) return
     const timer = setTimeout(reload, REFILL_MS)
@@ -165,13 +165,15 @@ function Results(props: ResultsProps) {
 
   const current =
     searchable && data !== undefined && (loading || data.question === question) ? data : undefined
-  const stacks = stackAlike(current?.frames ?? []).slice(0, cards)
+  const stacks = stackAlike(current?.frames ?? [])
+  // An answer holds all there is to show; of the newest frames, a full list may go on.
+  const more = asked === undefined ? stacks.length >= cards && cards < MAX_CARDS : stacks.length > cards
   const failed = error !== undefined && current?.question !== question
   const stale = loading && current?.question !== question
   return (
     <section class={stale ? 'results results-stale' : 'results'} aria-busy={stale}>
       <header class="results-head">
-        <h2>{headline(asked, failed || current === undefined ? undefined : stacks.length)}</h2>
+        <h2>{asked === undefined ? 'Newest frames' : 'Best matches'}</h2>
         <p role="status">
           {stale ? 'Searching…' : current?.tookMs !== undefined && `in ${millis(current.tookMs)}`}
         </p>
@@ -185,7 +187,7 @@ function Results(props: ResultsProps) {
       )}
       {!failed && current !== undefined && (
         <ul class="grid">
-          {stacks.map(({ top, frames }) =>
+          {stacks.slice(0, cards).map(({ top, frames }) =>
             (unstacked.has(top.id) ? frames : [top]).map(frame => (
               <li key={frame.id}>
                 <FrameCard
@@ -201,23 +203,18 @@ function Results(props: ResultsProps) {
           )}
         </ul>
       )}
-      {!failed && current !== undefined && current.frames.length >= limit && cards < MAX_CARDS && (
+      {!failed && more && (
         <button
           type="button"
           class="button more"
           disabled={loading}
-          onClick={() => setShown({ question, cards: MAX_CARDS })}
+          onClick={() => setShown({ question, cards: cards + PAGE_SIZE })}
         >
           Show more
         </button>
       )}
     </section>
   )
-}
-
-function headline(asked: ResultsProps['asked'], matches: number | undefined): string {
-  if (asked === undefined) return 'Newest frames'
-  return matches === undefined ? 'Results' : plural(matches, 'best match', 'best matches')
 }
 
 function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilters: () => void }) {
