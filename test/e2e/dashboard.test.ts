@@ -1,0 +1,311 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { eventually, HubApi } from '../support/api.ts'
+import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { type HubHandle, type Program, scratch, startAgent, startHub } from '../support/processes.ts'
+import { folderOf, samplePhotos } from '../support/samples.ts'
+
+/** One camera per photo: the camera's name then says which photo a hit is. */
+const SUBJECTS = [
+  'cup-of-espresso',
+  'fireworks',
+  'lighthouse',
+  'tabby-cat-face',
+  'rowing-boats-at-sunset',
+  'forest-road',
+  'bicycle-against-wall',
+  'teddy-bear-on-bed',
+]
+const NODE = 'yard-agent'
+const WAIT_MS = 15_000
+const HOSTILE = '<img src=x onerror="document.title=\'taken over\'">'
+
+const executable = chromiumPath()
+
+describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
+  let space: Awaited<ReturnType<typeof scratch>>
+  let hub: HubHandle
+  let agent: Program
+  let browser: Browser
+  let context: BrowserContext
+  let page: Page
+  /** What the page's console and error handlers complained about in this test. */
+  let complaints: string[]
+
+  beforeAll(async () => {
+    space = await scratch()
+    hub = await startHub(space.dir)
+    space.own(hub.program)
+    const cameras = await Promise.all(
+      SUBJECTS.map(async subject => ({
+        name: subject,
+        source: `folder:${await folderOf(join(space.dir, 'photos', subject), [subject])}`,
+        fps: 2,
+        // A still picture comes again now and then, so that new rules see it too.
+        gate: { maxSilenceSeconds: 2 },
+      })),
+    )
+    agent = space.own(await startAgent(space.dir, { node: NODE, mqttPort: hub.mqttPort, cameras }))
+    browser = await launchChromium(executable!)
+    context = await browser.newContext({ locale: 'en-GB' })
+    context.setDefaultTimeout(WAIT_MS)
+    // A violated content security policy is an error on the console, too.
+    context.on('console', message => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+    context.on('weberror', ({ error }) => complaints.push(String(error())))
+    const api = new HubApi(hub.url)
+    await eventually('every photo stored', async () => {
+      const seen = new Set((await api.frames()).map(frame => frame.camera))
+      return seen.size === SUBJECTS.length ? true : undefined
+    })
+  }, 60_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    await space?.clean()
+  })
+
+  beforeEach(async () => {
+    complaints = []
+    page = await context.newPage()
+  })
+
+  afterEach(async () => {
+    await page.close()
+    expect(complaints).toEqual([])
+  })
+
+  const open = (path: string) => page.goto(`${hub.url}/#/${path}`)
+  /** Of the answer to what was asked last, not of the one that is still shown while that is under way. */
+  const firstHit = (camera: string): Locator =>
+    page.locator(
+      `.results[aria-busy="false"] .grid > li:first-child:has(.score) .frame-camera:text-is("${camera}")`,
+    )
+  const focusIsIn = (selector: string) =>
+    page.evaluate<boolean>(`document.activeElement.closest(${JSON.stringify(selector)}) !== null`)
+
+  async function searchFor(text: string): Promise<void> {
+    const box = page.getByRole('searchbox', { name: 'Search all cameras' })
+    await box.fill(text)
+    await box.press('Enter')
+  }
+
+  async function photo(subject: string): Promise<string> {
+    return (await samplePhotos()).find(candidate => candidate.subject === subject)!.path
+  }
+
+  async function writeRule(rule: { name: string; positives: string; negatives?: string }): Promise<void> {
+    await page.getByRole('button', { name: 'New rule' }).click()
+    const editor = page.getByRole('dialog', { name: 'New rule' })
+    // A new rule begins with its name.
+    await page.keyboard.type(rule.name)
+    await editor.getByLabel('Look for').fill(rule.positives)
+    await editor.getByLabel('But not').fill(rule.negatives ?? '')
+    await editor.getByLabel('Fires at').fill('0.4')
+    await editor.getByLabel('Lets go below').fill('0.3')
+  }
+
+  async function saveRule(): Promise<void> {
+    await page.getByRole('button', { name: 'Save and publish' }).click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  }
+
+  /** The rules page says which version the hub has, and on how many devices it is in force. */
+  async function inForce(version: number): Promise<void> {
+    await page.getByText(new RegExp(`^Version ${version},.* in force on 1 of 1 device`)).waitFor()
+  }
+
+  it('finds photos by words, from the keyboard alone', async () => {
+    await open('')
+    await page.getByRole('article').first().waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('a cup of coffee')
+    await page.keyboard.press('Enter')
+    await firstHit('cup-of-espresso').waitFor()
+    for (const [text, camera] of [
+      ['fireworks in the night sky', 'fireworks'],
+      ['a road through the forest', 'forest-road'],
+      ['a cat', 'tabby-cat-face'],
+      ['a bicycle', 'bicycle-against-wall'],
+    ] as const) {
+      await searchFor(text)
+      await firstHit(camera).waitFor()
+    }
+    // The address is the search.
+    await page.goBack()
+    await firstHit('tabby-cat-face').waitFor()
+  })
+
+  it('opens a frame, gives the focus back, and finds more like it', async () => {
+    await open('search?text=a%20lighthouse')
+    await firstHit('lighthouse').waitFor()
+    await page.getByRole('button', { name: /^Details: lighthouse/ }).press('Enter')
+    const drawer = page.getByRole('dialog', { name: 'lighthouse' })
+    await drawer.getByRole('img', { name: 'Frame of camera lighthouse' }).waitFor()
+    expect(await focusIsIn('dialog')).toBe(true)
+    await page.keyboard.press('Escape')
+    await drawer.waitFor({ state: 'detached' })
+    expect(await focusIsIn('.frame')).toBe(true)
+
+    await page.keyboard.press('Enter')
+    await drawer.getByRole('link', { name: 'More like this' }).click()
+    await drawer.waitFor({ state: 'detached' })
+    await page.getByText('More like this', { exact: true }).first().waitFor()
+    await firstHit('lighthouse').waitFor()
+  })
+
+  it('finds the same photo by a picture that is chosen, and by one that is dropped', async () => {
+    await open('')
+    await page.locator('input[type=file]').setInputFiles(await photo('teddy-bear-on-bed'))
+    await firstHit('teddy-bear-on-bed').waitFor()
+
+    const bytes = (await readFile(await photo('fireworks'))).toString('base64')
+    const dataTransfer = await page.evaluateHandle(`(() => {
+      const bytes = Uint8Array.from(atob('${bytes}'), letter => letter.charCodeAt(0))
+      const transfer = new DataTransfer()
+      transfer.items.add(new File([bytes], 'dropped.jpg', { type: 'image/jpeg' }))
+      return transfer
+    })()`)
+    await page.dispatchEvent('main', 'dragover', { dataTransfer })
+    await page.getByText('Drop the picture to search by it').waitFor()
+    await page.dispatchEvent('main', 'drop', { dataTransfer })
+    await firstHit('fireworks').waitFor()
+    await page.getByRole('button', { name: 'Remove dropped.jpg' }).click()
+    await page.getByRole('heading', { name: 'Newest frames' }).waitFor()
+  })
+
+  it('says why a file cannot be searched by', async () => {
+    await open('')
+    await page.locator('input[type=file]').setInputFiles({
+      name: 'notes.jpg',
+      mimeType: 'image/jpeg',
+      buffer: Buffer.from('no picture'),
+    })
+    await page.getByRole('alert').getByText('notes.jpg could not be read as a picture.').waitFor()
+  })
+
+  it('shows live frames with their verdicts, and the incident that goes on', async () => {
+    await open('live')
+    await page.getByText(`${SUBJECTS.length} cameras, newest frame of each`).waitFor()
+    const tile = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'tabby-cat-face' }) })
+    await tile.getByRole('list', { name: 'Rules that fired' }).getByText('Cat in view').waitFor()
+    await tile.getByRole('list', { name: 'Verdicts' }).getByText('Cat in view').waitFor()
+    const incident = page
+      .getByRole('region', { name: 'Incidents' })
+      .getByRole('link', { name: /Cat in view/ })
+    await incident.getByText(/^ongoing/).waitFor()
+    await incident.click()
+    await page.getByRole('dialog', { name: 'tabby-cat-face' }).getByText('fired').waitFor()
+  })
+
+  it('shows the device, its cameras and its rules', async () => {
+    await open('devices')
+    const device = page.getByRole('article').filter({ hasText: NODE })
+    await device.getByText('Online').waitFor()
+    await device.getByText('version 1', { exact: true }).waitFor()
+    for (const camera of SUBJECTS) await device.getByRole('link', { name: camera }).waitFor()
+    await page.getByRole('button', { name: 'About this system' }).click()
+    const about = page.getByRole('dialog')
+    await about.getByText('What this model gets wrong').waitFor()
+    await about.getByRole('button', { name: 'Close' }).click()
+    await about.waitFor({ state: 'detached' })
+  })
+
+  it('disables a rule and writes a new one; the device applies both', async () => {
+    await open('rules')
+    await inForce(1)
+    await page.getByRole('switch', { name: 'Cat in view: enabled' }).click()
+    await inForce(2)
+    await writeRule({
+      name: 'Lighthouse in view',
+      positives: 'a lighthouse\na lighthouse on the coast',
+      negatives: 'a forest\na cat',
+    })
+    await saveRule()
+    await inForce(3)
+    await page.getByRole('link', { name: 'Devices' }).click()
+    await page.getByRole('article').getByText('version 3', { exact: true }).waitFor()
+    await page.getByRole('link', { name: /^Live/ }).click()
+    const incidents = page.getByRole('region', { name: 'Incidents' })
+    await incidents
+      .getByRole('link', { name: /Lighthouse in view/ })
+      .first()
+      .waitFor()
+  })
+
+  it('warns of a concept that the model cannot do, while it is typed and afterwards', async () => {
+    await open('rules')
+    await writeRule({ name: 'Armed', positives: 'two men with knives' })
+    const editor = page.getByRole('dialog')
+    await editor.getByText('This model is known to get wrong: knife.').waitFor()
+    await saveRule()
+    const card = page.getByRole('article').filter({ has: page.getByRole('heading', { name: 'Armed' }) })
+    await card.getByText('does not recognise "knife" reliably').waitFor()
+    await inForce(4)
+  })
+
+  it('refuses a rule without prompts, beside the field', async () => {
+    await open('rules')
+    await writeRule({ name: 'Nothing', positives: '' })
+    await page.getByRole('button', { name: 'Save and publish' }).click()
+    const field = page.getByLabel('Look for')
+    await page.getByText('Give at least one, each on its own line.').waitFor()
+    expect(await field.getAttribute('aria-invalid')).toBe('true')
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await inForce(4)
+  })
+
+  it('asks before a rule is deleted, and keeps the place of the focus', async () => {
+    await open('rules')
+    await page.getByRole('button', { name: 'Delete Armed' }).press('Enter')
+    await page.getByText('Delete this rule on every device?').waitFor()
+    await page.locator('button:focus:text-is("Keep")').press('Enter')
+    await page.locator('button[aria-label="Delete Armed"]:focus').press('Enter')
+    await page.getByRole('button', { name: 'Delete', exact: true }).click()
+    await inForce(5)
+    expect(await page.getByRole('heading', { name: 'Armed' }).count()).toBe(0)
+  })
+
+  it('shows a hostile name as the text that it is', async () => {
+    await open('rules')
+    await writeRule({ name: HOSTILE, positives: 'fireworks\nfireworks in the night sky' })
+    await saveRule()
+    await page.getByRole('heading', { name: HOSTILE, exact: true }).waitFor()
+    await inForce(6)
+    await open('live')
+    await page
+      .getByRole('region', { name: 'Incidents' })
+      .getByText(HOSTILE, { exact: true })
+      .first()
+      .waitFor()
+    await page.getByRole('list', { name: 'Rules that fired' }).getByText(HOSTILE, { exact: true }).waitFor()
+    expect(await page.locator('img[src="x"]').count()).toBe(0)
+    expect(await page.title()).toBe('Live · Sightline')
+  })
+
+  it('says that the hub is away, and goes on when it is back', async () => {
+    await open('live')
+    const state = page.getByRole('status').filter({ hasText: /^Live$/ })
+    await state.waitFor()
+    await hub.program.stop()
+    const banner = page.getByText('The connection to the hub is lost.')
+    await banner.waitFor()
+    await page.getByRole('link', { name: 'Search' }).first().click()
+    await searchFor('a cat')
+    await page.getByRole('heading', { name: 'The hub cannot be reached.' }).waitFor()
+    hub = await startHub(space.dir, hub)
+    space.own(hub.program)
+    await banner.waitFor({ state: 'detached' })
+    await state.waitFor()
+    // What failed while the hub was away is asked again by itself.
+    await firstHit('tabby-cat-face').waitFor()
+    await page.getByRole('link', { name: 'Devices' }).click()
+    await page.getByRole('article').getByText('Online').waitFor()
+    expect(agent.running).toBe(true)
+    // The browser itself notes each failed request.
+    complaints = complaints.filter(text => !text.startsWith('Failed to load resource: net::ERR_'))
+  })
+})
