@@ -1,0 +1,121 @@
+/**
+ * `npm run screenshots`: pictures of the dashboard while an agent plays the sample frames. Those of the documentation go
+ * to docs/images; dark and narrow ones of every view go to test-artifacts/dashboard, to be looked at.
+ */
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { eventually, HubApi } from '../test/support/api.ts'
+import { chromiumPath, launchChromium } from '../test/support/browser.ts'
+import { ROOT, scratch, startAgent, startHub } from '../test/support/processes.ts'
+import { SAMPLES, samplePhotos } from '../test/support/samples.ts'
+
+const DOCS = join(ROOT, 'docs/images')
+const REVIEW = join(ROOT, 'test-artifacts/dashboard')
+const WIDE = { width: 1280, height: 800 }
+const NARROW = { width: 375, height: 812 }
+const QUERY = 'a boat at sunset'
+/** So many times every sample photo has been seen: some stand in stacks then, as they do on a real camera. */
+const ROUNDS = 2
+
+/** Name -> address, and what must be on the page before the picture is taken. */
+const VIEWS = {
+  home: { hash: '#/search', ready: '.grid .frame img' },
+  search: { hash: `#/search?text=${encodeURIComponent(QUERY)}`, ready: '.grid .frame .score' },
+  live: { hash: '#/live', ready: '.tile:has(.fired-badge) >> nth=1' },
+  devices: { hash: '#/devices', ready: '.device .camera', act: page => page.click('.device summary') },
+  rules: { hash: '#/rules', ready: '.page-sub:has-text("in force on 1 of 1")' },
+  drawer: { hash: `#/search?text=${encodeURIComponent(QUERY)}`, ready: '.frame', act: openDrawer },
+  editor: { hash: '#/rules', ready: '.rule', act: openEditor },
+  about: { hash: '#/devices', ready: '.footer button', act: page => page.click('.footer button') },
+}
+const IN_DOCS = ['search', 'live', 'rules', 'devices']
+
+async function openDrawer(page) {
+  await page.click('.frame-open >> nth=0')
+  await page.waitForSelector('.drawer .verdicts, .drawer .hint')
+}
+
+async function openEditor(page) {
+  await page.getByRole('button', { name: 'New rule' }).click()
+  await page.getByLabel('Name').fill('Somebody with a knife')
+  await page.getByLabel('Look for').fill('a person holding a knife\na knife on a table')
+}
+
+async function picture(page, file) {
+  await page.waitForFunction(() =>
+    [...document.images].every(image => image.complete || image.getBoundingClientRect().top > innerHeight),
+  )
+  const png = await page.screenshot({ animations: 'disabled' })
+  await writeFile(file, await sharp(png).png({ palette: true, quality: 95, effort: 9 }).toBuffer())
+}
+
+async function shoot(browser, url, { theme, viewport, views, dir, name }) {
+  await mkdir(dir, { recursive: true })
+  const context = await browser.newContext({ viewport, colorScheme: theme, locale: 'en-GB' })
+  try {
+    for (const view of views) {
+      const { hash, ready, act } = VIEWS[view]
+      // A page of its own for each view: only the hash differs, and that alone would not load anything anew.
+      const page = await context.newPage()
+      await page.goto(`${url}/${hash}`)
+      await page.locator('.connection-live').waitFor()
+      await page.locator(ready).first().waitFor({ timeout: 90_000 })
+      await act?.(page)
+      await picture(page, join(dir, name(view)))
+      await page.close()
+    }
+  } finally {
+    await context.close()
+  }
+}
+
+const executable = chromiumPath()
+if (executable === undefined) process.exit(1)
+const { dir, own, clean } = await scratch()
+try {
+  const hub = await startHub(dir)
+  own(hub.program)
+  const cameras = (await readdir(SAMPLES)).map(name => ({
+    name,
+    source: `folder:${join(SAMPLES, name)}`,
+    fps: 0.5,
+  }))
+  own(await startAgent(dir, { node: 'sample-agent', mqttPort: hub.mqttPort, cameras }))
+  const api = new HubApi(hub.url)
+  const wanted = ROUNDS * (await samplePhotos()).length
+  console.log(`waiting for ${wanted} frames …`)
+  await eventually(
+    `${wanted} frames`,
+    async () => ((await api.frames()).length >= wanted ? true : undefined),
+    300_000,
+  )
+  // The first query of a fresh hub is slower than any other.
+  await api.search(QUERY)
+  const browser = await launchChromium(executable)
+  try {
+    await shoot(browser, hub.url, {
+      theme: 'light',
+      viewport: WIDE,
+      views: IN_DOCS,
+      dir: DOCS,
+      name: view => `dashboard-${view}.png`,
+    })
+    for (const theme of ['light', 'dark']) {
+      for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+        await shoot(browser, hub.url, {
+          theme,
+          viewport,
+          views: Object.keys(VIEWS),
+          dir: REVIEW,
+          name: view => `${view}-${theme}-${width}.png`,
+        })
+      }
+    }
+  } finally {
+    await browser.close()
+  }
+  console.log(`written to ${DOCS} and ${REVIEW}`)
+} finally {
+  await clean()
+}
