@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks'
-import type { Frame, Hit, Verdict } from '../api-types.ts'
-import { absoluteTime, percent } from '../format.ts'
+import type { Frame, Hit, Incident, Verdict } from '../api-types.ts'
+import { absoluteTime, percent, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
-import { useNow, useResource, useServices } from '../services.ts'
+import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { Fact } from './fact.tsx'
-import { Ago, ScoreBar } from './marks.tsx'
+import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
 import { ErrorState } from './states.tsx'
 import { Thumbnail } from './thumbnail.tsx'
@@ -36,7 +36,9 @@ export function FrameDrawer({ id, known, onClose }: FrameDrawerProps) {
 
 function FrameDetail({ frame }: { frame: Frame | Hit }) {
   const now = useNow()
+  const { incidents } = useLive()
   const { site, node, camera } = frame
+  const shownFor = incidents.filter(({ bestFrameId }) => bestFrameId === frame.id)
   return (
     <>
       <div class="drawer-picture">
@@ -59,6 +61,16 @@ function FrameDetail({ frame }: { frame: Frame | Hit }) {
             {percent(frame.score)} is the probability that this frame, rather than a typical stored one, is
             what was asked for. Raw cosine similarity: {frame.similarity.toFixed(3)}.
           </p>
+        </section>
+      )}
+      {shownFor.length > 0 && (
+        <section>
+          <h3>Incidents that it stands for</h3>
+          <ul class="stands-for">
+            {shownFor.map(incident => (
+              <IncidentLine key={incident.id} incident={incident} />
+            ))}
+          </ul>
         </section>
       )}
       <section>
@@ -88,9 +100,22 @@ function FrameDetail({ frame }: { frame: Frame | Hit }) {
   )
 }
 
+function IncidentLine({ incident }: { incident: Incident }) {
+  const { ruleName, severity, frames, peakScore, endedAt } = incident
+  return (
+    <li>
+      <strong>{ruleName}</strong> <SeverityBadge severity={severity} />
+      <span class="hint">
+        {endedAt === null ? 'ongoing' : 'ended'} · {plural(frames, 'frame')} · peak {percent(peakScore)}
+      </span>
+    </li>
+  )
+}
+
 function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
   const { nameOf } = useRules()
-  if (verdicts.length === 0) return <p class="hint">No rule came near this frame.</p>
+  // A still scene may be judged again, by newer rules, without being stored again.
+  if (verdicts.length === 0) return <p class="hint">No rule came near when this frame was stored.</p>
   return (
     <table class="verdicts">
       <thead>

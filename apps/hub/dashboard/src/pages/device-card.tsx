@@ -90,8 +90,12 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
           </Fact>
           {stats !== null && (
             <>
-              <Fact name="Encoding, P50">{millis(stats.encodeP50Ms)} a frame</Fact>
-              <Fact name="Decision, P95">{millis(stats.decisionP95Ms)} from capture</Fact>
+              {stats.framesEmbedded > 0 && (
+                <>
+                  <Fact name="Encoding, P50">{millis(stats.encodeP50Ms)} a frame</Fact>
+                  <Fact name="Decision, P95">{millis(stats.decisionP95Ms)} from capture</Fact>
+                </>
+              )}
               <Fact name="Frames">
                 {count(stats.framesSeen)} seen, {count(stats.framesGated)} unchanged,{' '}
                 {count(stats.framesEmbedded)} embedded, {count(stats.framesFailed)} failed

@@ -36,11 +36,10 @@ export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }:
         />
         <div class="rule-title">
           <h2>{rule.name}</h2>
-          <p class="hint">
-            {rule.category} · {rule.id}
+          <p class="hint" title={rule.id}>
+            <SeverityBadge severity={rule.severity} /> {rule.category}
           </p>
         </div>
-        <SeverityBadge severity={rule.severity} />
       </header>
       {warnings.map(message => (
         <p key={message} class="note note-warn">

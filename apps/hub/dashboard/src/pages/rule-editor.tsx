@@ -73,7 +73,7 @@ export function RuleEditor(props: RuleEditorProps) {
         <div class="fields">
           <Field label="Name" fault={faults.name} class="field-wide">
             {control => (
-              // biome-ignore lint/a11y/noAutofocus: what a dialog that opens is for gets the focus, not its close button.
+              // The dialog would give the focus to its close button.
               <input {...control} type="text" autofocus value={form.name} onInput={set('name')} />
             )}
           </Field>
