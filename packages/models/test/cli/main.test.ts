@@ -70,7 +70,7 @@ test('a fault ends with its code, what to do, and exit code 1', () =>
     await writeFile(path, 'not a model')
     const { code, stdout, stderr } = await cli('quantize', path, '-o', join(dir, 'y.onnx'))
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toMatch(/^QUANTISE_NOT_ONNX: .*\nName a readable ONNX file/)
+    expect(stderr).toMatch(/^QUANTISE_NOT_ONNX: .*\n→ Name a readable ONNX file/)
   }))
 
 test('wrong flags are refused by name', async () => {
