@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { type Clock, exponentialBackoff, Lifecycle, type Log, loadModel, type Service } from '@sightline/core'
+import { type Clock, exponentialBackoff, Lifecycle, type Log, type Service } from '@sightline/core'
+import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
 import { Metrics } from './metrics.ts'
+import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
 import { type IncidentStep, Incidents } from './moderation/incidents.ts'
 import { RuleCache } from './moderation/rule-cache.ts'
 import { Outbox } from './outbox/outbox.ts'
@@ -13,9 +14,6 @@ import { Pipeline } from './pipeline.ts'
 import type { AgentSettings } from './settings.ts'
 import { Link } from './uplink/link.ts'
 import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
-
-/** The model that ships with the repository. */
-const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightline-mini/', import.meta.url))
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
@@ -46,10 +44,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     camera: openCamera({ settings: each, clock }),
   }))
 
-  const { threads } = settings.model
-  const model = await loadModel({
+  const { threads, provider } = settings.model
+  const { model, choice } = await openModel({
     dir: settings.model.dir ?? EMBEDDED_MODEL,
     towers: ['image'],
+    provider,
+    cacheDir: modelCacheDir(dir),
+    clock,
+    onState: state => log.info(state, 'execution provider'),
     ...(threads > 0 ? { threads } : {}),
   })
   const space = { fingerprint: model.fingerprint, dim: model.dim }
@@ -83,7 +85,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     state: () => ({
       agent: version,
       fingerprint: model.fingerprint,
-      provider: 'cpu',
+      provider: choice.provider,
       rulesVersion: rules.version,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
       cameras: supervisors.map(supervisor => supervisor.status()),
@@ -142,6 +144,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     stop: async () => {
       await model.close()
+      await rules.close()
       await outbox.close()
     },
   }

@@ -13,6 +13,7 @@ import {
 } from '@sightline/core'
 import { Command } from 'commander'
 import { createAgent } from './agent.ts'
+import { addFieldCommands } from './cli/field-commands.ts'
 import type { IncidentStep } from './moderation/incidents.ts'
 import { AGENT_ENVIRONMENT, AgentSettings, checkAgentSettings } from './settings.ts'
 
@@ -63,6 +64,7 @@ program
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .option('--announce', 'print a line for every incident')
   .action(run)
+addFieldCommands(program, { version, readSettings })
 const config = program.command('config').description('settings')
 config
   .command('schema')

@@ -127,7 +127,11 @@ export class Pipeline {
   }
 
   #observe({ camera, capturedAt }: Frame, { seq, judgements, scorer }: LastFrame): readonly IncidentStep[] {
-    return this.#parts.incidents.observe({ camera, at: capturedAt, seq, judgements }, scorer)
+    const { incidents, rules } = this.#parts
+    if (scorer !== undefined) {
+      rules.backgrounds.observe({ camera, at: capturedAt, judgements, keys: scorer.keys })
+    }
+    return incidents.observe({ camera, at: capturedAt, seq, judgements }, scorer)
   }
 
   async #thumbnail({ image }: Frame, judgements: readonly Judgement[]): Promise<Uint8Array | undefined> {

@@ -1,4 +1,5 @@
 import { checkConfig, fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
+import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
 
 const MIB = 1024 * 1024
@@ -77,6 +78,11 @@ export const AgentSettings = Type.Object(
         dir: Type.Optional(
           Type.String({ minLength: 1, description: 'Model directory; default: the embedded model.' }),
         ),
+        provider: Type.Enum(['auto', ...PROVIDERS], {
+          default: 'auto',
+          description:
+            'Where the model computes. auto: the fastest that works here and gives the known embeddings. Any other is used or refused, never replaced (docs/providers.md).',
+        }),
         threads: Type.Integer({
           minimum: 0,
           maximum: 64,
@@ -166,6 +172,7 @@ export const AGENT_ENVIRONMENT = {
   SIGHTLINE_BROKER_URL: 'broker.url',
   SIGHTLINE_DATA_DIR: 'dataDir',
   SIGHTLINE_MODEL_DIR: 'model.dir',
+  SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_MODEL_THREADS: 'model.threads',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const

@@ -60,6 +60,7 @@ beforeEach(async () => {
   announced = []
 })
 afterEach(async () => {
+  await rules.close()
   await outbox.close()
   await rm(dir, { recursive: true, force: true })
 })
@@ -165,6 +166,26 @@ describe('Pipeline', () => {
       { phase: 'end', rulesVersion: 2 },
     ])
     expect(metrics.framesEmbedded).toBe(1)
+  })
+
+  it('learns what a camera usually shows, keeps it over a restart and forgets it with the prompts', async () => {
+    await setRules(1, { positives: [0], off: 0.999999999, on: 0.999999999 })
+    // A minute apart, so that the frames pass the gate and the warm-up does not wait.
+    const minute = () => clock.advance(60_000)
+    await film(Array.from({ length: 40 }, () => [minute, red]).flat())
+    const scores = stored().map(({ verdicts }) => verdicts[0]!.score)
+    expect(scores.at(-1)).toBeLessThan(scores[0]!)
+    // The raw similarity stands beside it and knows no background.
+    expect(stored().at(-1)!.verdicts[0]!.similarity).toBe(1)
+    await rules.close()
+    const reloaded = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, log: quiet })
+    await reloaded.load()
+    expect(reloaded.backgrounds.offset('gate', 'fire')).toBe(rules.backgrounds.offset('gate', 'fire'))
+    expect(reloaded.backgrounds.offset('gate', 'fire')).toBeGreaterThan(1)
+    await setRules(2, { positives: [0], on: 0.8, name: 'Blaze' })
+    expect(rules.backgrounds.offset('gate', 'fire')).toBeGreaterThan(1)
+    await setRules(3, { positives: [0, 1] })
+    expect(rules.backgrounds.offset('gate', 'fire')).toBe(0)
   })
 
   it('works without rules', async () => {

@@ -93,6 +93,14 @@ export const ERRORS = {
     500,
     'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT).',
   ),
+  PROVIDER_UNAVAILABLE: spec(
+    503,
+    'Install what the message names, or set model.provider to auto; docs/providers.md says what each one needs.',
+  ),
+  PROVIDER_UNTRUSTED: spec(
+    503,
+    'Update the driver or use another model.provider: this one gives wrong embeddings; sightline-agent doctor shows them all.',
+  ),
   QUANTISE_ALREADY: spec(409, 'Start from the float32 export: quantising twice only loses accuracy.'),
   QUANTISE_EXTERNAL_DATA: spec(
     422,

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeMessagePack, fault, isFault, type Log, messageOf, RuleBundle } from '@sightline/core'
 import { writeDurably } from '../durable-file.ts'
+import { Backgrounds } from './backgrounds.ts'
 import type { RuleIndex } from './rule-index.ts'
 import { loadOrBuildIndex } from './rule-index-file.ts'
 import { type RuleVectors, ruleVectors } from './rule-vectors.ts'
@@ -31,6 +32,8 @@ export class RuleCache {
   readonly #space: VectorSpace
   readonly #log: Log
   readonly #onChange: () => void
+  /** What the rules in force usually say on each camera. */
+  readonly backgrounds: Backgrounds
   #current: Scorer | undefined
   #digest: string | undefined
   #error: string | undefined
@@ -41,6 +44,7 @@ export class RuleCache {
     this.#space = space
     this.#log = log
     this.#onChange = onChange
+    this.backgrounds = new Backgrounds({ path: join(dir, 'backgrounds.json'), log })
   }
 
   /** Replaced as a whole, between two frames; undefined until there is a bundle. */
@@ -61,6 +65,7 @@ export class RuleCache {
   /** Loads what was saved. A damaged file costs the rules until the hub's retained bundle comes, never the agent. */
   async load(): Promise<void> {
     await mkdir(this.#dir, { recursive: true })
+    await this.backgrounds.load()
     const file = await readFile(this.#path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
       throw fault('STORE_FAILED', `cannot read ${this.#path}: ${error.message}`, { cause: error })
@@ -86,6 +91,12 @@ export class RuleCache {
     if (payload.length === 0) return Promise.resolve()
     this.#queue = this.#queue.then(() => this.#take(payload))
     return this.#queue
+  }
+
+  /** Saves what was learnt of the backgrounds; the rules themselves are saved as they come. */
+  async close(): Promise<void> {
+    await this.#queue
+    await this.backgrounds.save()
   }
 
   async #take(payload: Uint8Array): Promise<void> {
@@ -129,7 +140,9 @@ export class RuleCache {
       dir: this.#dir,
       log: this.#log,
     })
-    this.#current = new Scorer({ vectors, index })
+    const scorer = new Scorer({ vectors, index, backgrounds: this.backgrounds })
+    this.backgrounds.adopt(scorer.keys)
+    this.#current = scorer
     this.#digest = digest
     this.#error = undefined
     this.#onChange()

@@ -1,14 +1,31 @@
-import { type CompiledRule, dotRow, ruleScore } from '@sightline/core'
+import { type CompiledRule, dotRow } from '@sightline/core'
+import { calibratedScore } from '@sightline/core/moderation/judge-rule.js'
+import { ruleLogit } from '@sightline/core/moderation/rule-logit.js'
 import type { RuleIndex } from './rule-index.ts'
+import { ruleKeys } from './rule-keys.ts'
 import type { RuleVectors } from './rule-vectors.ts'
 
 /** What one rule says of one frame. */
 export interface Judgement {
   readonly rule: CompiledRule
-  /** Probability against the rule's negatives and the neutral set. */
+  /** Probability against the rule's negatives and the neutral set, with the camera's background taken off, calibrated. */
   readonly score: number
   /** Raw cosine of the best positive prompt. */
   readonly similarity: number
+  /** Raw log-odds, in nats, that the score was made from. */
+  readonly logit: number
+}
+
+/** What a camera's usual picture takes off a rule's log-odds. */
+export interface BackgroundOffsets {
+  /** In nats, 0 and more. */
+  offset(camera: string, rule: string): number
+}
+
+export interface ScorerParts {
+  readonly vectors: RuleVectors
+  readonly index: RuleIndex
+  readonly backgrounds?: BackgroundOffsets
 }
 
 /** One version of the rules, ready to judge frames. Immutable: a new bundle is a new scorer. */
@@ -16,11 +33,16 @@ export class Scorer {
   readonly #vectors: RuleVectors
   readonly #index: RuleIndex
   readonly #rules: ReadonlyMap<string, CompiledRule>
+  readonly #backgrounds: BackgroundOffsets | undefined
   readonly #cameras = new Map<string, ReadonlySet<CompiledRule>>()
+  /** What each rule's logits depend on, by rule id. */
+  readonly keys: ReadonlyMap<string, string>
 
-  constructor({ vectors, index }: { vectors: RuleVectors; index: RuleIndex }) {
+  constructor({ vectors, index, backgrounds }: ScorerParts) {
     this.#vectors = vectors
     this.#index = index
+    this.#backgrounds = backgrounds
+    this.keys = ruleKeys(vectors)
     this.#rules = new Map(vectors.bundle.rules.map(rule => [rule.id, rule]))
   }
 
@@ -42,7 +64,8 @@ export class Scorer {
   }
 
   /**
-   * Rules of this camera whose best positive reaches `minSimilarity`, best score first. Every other rule's score is 0.
+   * Rules of this camera whose best positive reaches `minSimilarity`, best score first. Every other rule's score is 0:
+   * that gate is on the raw cosine, so neither background nor calibration can make a rule fire that is not among them.
    * @param frame L2-normalised, of length dim
    */
   judge(frame: Float32Array, camera: string): Judgement[] {
@@ -69,7 +92,9 @@ export class Scorer {
     return [...best]
       .map(([rule, similarity]) => {
         const competitors = [...rule.negatives.map(similarityOf), ...neutral]
-        return { rule, similarity, score: ruleScore(similarity, competitors, bundle.logitScale) }
+        const logit = ruleLogit(similarity, competitors, bundle.logitScale)
+        const offset = this.#backgrounds?.offset(camera, rule.id) ?? 0
+        return { rule, similarity, logit, score: calibratedScore(rule, logit, offset) }
       })
       .sort((a, b) => b.score - a.score)
   }

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type CompiledRule, dot, ruleScore } from '@sightline/core'
+import { type Calibration, type CompiledRule, dot, ruleScore } from '@sightline/core'
+import { judgeRule } from '@sightline/core/moderation/judge-rule.js'
 import { RuleIndex } from '@sightline/edge-agent/moderation/rule-index.js'
 import { ruleVectors } from '@sightline/edge-agent/moderation/rule-vectors.js'
 import { Scorer } from '@sightline/edge-agent/moderation/scorer.js'
@@ -57,13 +58,30 @@ function bruteForce({ vectors, rules, neutral, logitScale }: BundleParts, frame:
       return {
         id: rule.id,
         similarity: best,
-        score: ruleScore(best, competitors, logitScale!),
+        // Log-odds and back: the last digits differ.
+        score: expect.closeTo(ruleScore(best, competitors, logitScale!), 12),
         gate: rule.minSimilarity,
       }
     })
     .filter(({ similarity, gate }) => similarity >= gate)
     .map(({ id, similarity, score }) => ({ id, similarity, score }))
     .sort((a, b) => a.id.localeCompare(b.id))
+}
+
+function randomCalibration(random: () => number): Calibration | undefined {
+  const kind = random()
+  if (kind < 0.4) return undefined
+  if (kind < 0.7) return { method: 'platt', a: 0.1 + 2 * random(), b: 4 * random() - 2 }
+  const [low, middle] = [0.4 * random(), 0.4 + 0.3 * random()]
+  return {
+    method: 'isotonic',
+    points: [
+      [-6, low],
+      [0, middle],
+      [6, middle],
+      [9, 1],
+    ],
+  }
 }
 
 async function scorerOf(parts: BundleParts): Promise<Scorer> {
@@ -88,6 +106,36 @@ describe('rule index', () => {
       for (let i = 0; i < FRAMES_PER_SET; i++) {
         const vector = frame()
         expect(judged(scorer, vector), `seed ${seed}, frame ${i}`).toEqual(bruteForce(parts, vector))
+      }
+    }
+  })
+
+  it(`misses no rule that fires, with any background and calibration (${CASES} random rule sets and frames)`, {
+    timeout: 600_000,
+  }, async () => {
+    for (let seed = 0; seed < CASES / FRAMES_PER_SET; seed++) {
+      const { parts, frame } = randomSet(seed)
+      const random = seeded(1_000_000 + seed)
+      const rules = parts.rules.map(rule => {
+        const calibration = randomCalibration(random)
+        return { ...rule, on: 0.05 + 0.9 * random(), ...(calibration && { calibration }) }
+      })
+      const offsets = new Map(rules.map(({ id }) => [id, random() < 0.5 ? 0 : 3 * random()]))
+      const vectors = ruleVectors(bundleOf({ ...parts, rules }))
+      const index = await RuleIndex.build(vectors)
+      const backgrounds = { offset: (_: string, rule: string) => offsets.get(rule)! }
+      const scorer = new Scorer({ vectors, index, backgrounds })
+      const context = { neutral: vectors.bundle.neutral, logitScale: vectors.bundle.logitScale }
+      for (let i = 0; i < FRAMES_PER_SET; i++) {
+        const vector = frame()
+        const similarityOf = (row: number) => dot(parts.vectors[row]!, vector)
+        const fired = scorer.judge(vector, 'any').filter(({ rule, score }) => score >= rule.on)
+        const exact = rules
+          .map(rule => ({ rule, verdict: judgeRule(rule, context, similarityOf, offsets.get(rule.id)!) }))
+          .filter(({ verdict }) => verdict.fired)
+        expect(new Map(fired.map(({ rule, score }) => [rule.id, score])), `seed ${seed}, frame ${i}`).toEqual(
+          new Map(exact.map(({ rule, verdict }) => [rule.id, verdict.score])),
+        )
       }
     }
   })

@@ -3,7 +3,8 @@ import type { Batcher } from './batcher.ts'
 import { mapBounded } from './bounded-map.ts'
 import type { ImageInput } from './image-decode.ts'
 import type { ModelManifest } from './model-manifest.ts'
-import { preprocessImage, toTensor } from './preprocess.ts'
+import { preprocessImage } from './preprocess.ts'
+import { Slots } from './slots.ts'
 import type { Tower } from './tower.ts'
 
 /** What became of one input: its embedding, or why there is none. */
@@ -15,15 +16,19 @@ export interface ImageEncoderOptions {
   readonly maxPixels: number
   /** Most pictures of one call in work at once; the rest wait undecoded. */
   readonly maxAhead: number
+  /** Most pictures being decoded and resized at once. */
+  readonly maxPreparing: number
 }
 
 /** Pictures to unit vectors: while one batch runs, the next pictures are decoded and resized. */
 export class ClipImageEncoder {
   readonly #options: ImageEncoderOptions
+  readonly #slots: Slots
   #lastTurn: Promise<void> = Promise.resolve()
 
   constructor(options: ImageEncoderOptions) {
     this.#options = options
+    this.#slots = new Slots(options.maxPreparing)
   }
 
   /** Results in the order of the inputs. @throws what is no single picture's fault (MODEL_*, abort) */
@@ -32,10 +37,12 @@ export class ClipImageEncoder {
   }
 
   async #encodeOne(input: ImageInput, signal: AbortSignal | undefined): Promise<Settled> {
-    signal?.throwIfAborted()
     const { spec, batcher, maxPixels } = this.#options
     try {
-      const { pixels } = await preprocessImage(input, spec, { maxPixels, turn: () => this.#turn() })
+      const { pixels } = await this.#slots.run(() => {
+        signal?.throwIfAborted()
+        return preprocessImage(input, spec, { maxPixels, turn: () => this.#turn() })
+      })
       return { vector: await batcher.submit(pixels, signal) }
     } catch (error) {
       if (isFault(error) && ITEM_FAULTS.has(error.code)) return { error }
@@ -43,7 +50,7 @@ export class ClipImageEncoder {
     }
   }
 
-  /** One resize per turn of the event loop, so that a burst of pictures does not starve sockets and timers. */
+  /** One enlargement per turn of the event loop, so that a burst of pictures does not starve sockets and timers. */
   #turn(): Promise<void> {
     this.#lastTurn = this.#lastTurn.then(() => new Promise(resolve => setImmediate(resolve)))
     return this.#lastTurn
@@ -55,13 +62,12 @@ const ITEM_FAULTS: ReadonlySet<string> = new Set(['IMAGE_INVALID', 'IMAGE_TOO_LA
 
 /** The batch runner of an image tower: prepared pixels in, unit vectors out. */
 export function imageRunner(tower: Tower, spec: ModelManifest['image']) {
-  const length = 3 * spec.size * spec.size
+  const { input: name, size, mean, std } = spec
+  const length = 3 * size * size
   return (batch: readonly Uint8Array[]) => {
-    const data = new Float32Array(batch.length * length)
-    for (const [i, pixels] of batch.entries()) {
-      toTensor(pixels, spec, data.subarray(i * length, (i + 1) * length))
-    }
-    const dims = [batch.length, 3, spec.size, spec.size]
-    return tower.embed([{ name: spec.input, type: 'float32', data, dims }], batch.length)
+    const data = new Uint8Array(batch.length * length)
+    for (const [i, pixels] of batch.entries()) data.set(pixels, i * length)
+    const dims = [batch.length, 3, size, size]
+    return tower.embed([{ name, type: 'rgb', data, dims, mean, std }], batch.length)
   }
 }

@@ -23,6 +23,11 @@ const Tower = {
   output: Type.String({ minLength: 1, description: 'Output tensor, shape [batch, dim].' }),
 }
 
+const CanaryVector = Type.String({
+  pattern: '^[A-Za-z0-9+/]+={0,2}$',
+  description: 'Little-endian float32, L2-normalised, length dim, in base64.',
+})
+
 /** A model directory's manifest.json: everything needed to turn bytes or a sentence into a unit vector. */
 export const ModelManifest = Type.Object(
   {
@@ -109,6 +114,20 @@ export const ModelManifest = Type.Object(
     cannot: Type.Array(Type.String(), {
       description: 'Concepts that the model was seen to get wrong; rules that name one carry a warning.',
     }),
+    canary: Type.Optional(
+      Type.Object(
+        {
+          images: Type.Tuple([CanaryVector, CanaryVector]),
+          text: Type.String({ minLength: 1 }),
+          textVector: CanaryVector,
+        },
+        {
+          additionalProperties: false,
+          description:
+            'Known embeddings of two built-in pictures and a sentence; a provider that does not reproduce them is refused. Not part of the fingerprint.',
+        },
+      ),
+    ),
   },
   { additionalProperties: false, $id: 'sightline:model-manifest-1' },
 )

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { fault, type SightlineError } from '../errors.ts'
@@ -6,7 +7,7 @@ import { DEFAULT_MAX_PIXELS, type ImageInput } from './image-decode.ts'
 import { ClipImageEncoder, imageRunner, type Settled } from './image-encoder.ts'
 import { readManifest, type VerifyOptions, verifyFiles } from './model-files.ts'
 import { type ModelManifest, modelFingerprint } from './model-manifest.ts'
-import type { SessionOptions } from './session.ts'
+import { defaultThreads, type SessionOptions } from './session.ts'
 import { ClipTextEncoder, type EncodeTextOptions, type TextCacheStats, textRunner } from './text-encoder.ts'
 import { loadTokenizer } from './tokenizer.ts'
 import { Tower } from './tower.ts'
@@ -28,14 +29,24 @@ export interface LoadModelOptions extends SessionOptions, VerifyOptions {
   readonly maxQueued?: number
   /** Pictures of more pixels are refused. Default 50 million. */
   readonly maxPixels?: number
+  /**
+   * Most pictures being decoded and resized at once. Default: as many as inference leaves cores, at least one; with more,
+   * a burst of pictures would take the cores from the batch that runs.
+   */
+  readonly maxPreparing?: number
   /** Memory for text vectors. Default 16 MiB. */
   readonly textCacheBytes?: number
   readonly clock?: Clock
 }
 
+export interface TowerStats extends BatchStats {
+  /** How often the inference thread ended by itself and had to be replaced. */
+  readonly deaths: number
+}
+
 export interface ModelStats {
-  readonly image: BatchStats | undefined
-  readonly text: (BatchStats & { readonly cache: TextCacheStats }) | undefined
+  readonly image: TowerStats | undefined
+  readonly text: (TowerStats & { readonly cache: TextCacheStats }) | undefined
 }
 
 export interface EncodeOptions {
@@ -74,7 +85,13 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
     parts.image = {
       tower,
       batcher,
-      encoder: new ClipImageEncoder({ spec: image, batcher, maxPixels, maxAhead: 2 * maxBatch }),
+      encoder: new ClipImageEncoder({
+        spec: image,
+        batcher,
+        maxPixels,
+        maxAhead: 2 * maxBatch,
+        maxPreparing: options.maxPreparing ?? coresLeft(options.threads ?? defaultThreads()),
+      }),
     }
   }
   if (tokenizer !== undefined) {
@@ -90,6 +107,10 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
     }
   }
   return new ClipModel(parts)
+}
+
+function coresLeft(threads: number): number {
+  return Math.max(1, availableParallelism() - threads)
 }
 
 interface Half<Item, Encoder> {
@@ -125,8 +146,8 @@ export class ClipModel {
   get stats(): ModelStats {
     const { image, text } = this.#parts
     return {
-      image: image?.batcher.stats,
-      text: text && { ...text.batcher.stats, cache: text.encoder.cacheStats },
+      image: image && { ...image.batcher.stats, deaths: image.tower.deaths },
+      text: text && { ...text.batcher.stats, deaths: text.tower.deaths, cache: text.encoder.cacheStats },
     }
   }
 

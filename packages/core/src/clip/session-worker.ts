@@ -1,33 +1,24 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { env, InferenceSession, Tensor } from 'onnxruntime-node'
-import type { RunRequest, SessionInfo, SessionReply, SessionSetup } from './session.ts'
+import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import { openOrtSession } from './ort-session.ts'
+import type { Feed, RunRequest, SessionInfo, SessionReply, SessionSetup } from './session.ts'
+import { toTensor } from './tensor.ts'
 
 /**
  * Holds one ONNX Runtime session. The Node binding computes on the thread that calls it, so a session on the main
  * thread would stop its event loop for the length of a batch.
  */
 const port = parentPort!
-const { path, threads, providers } = workerData as SessionSetup
-// Errors reach us as exceptions; the runtime's own lines on stderr would break structured logs.
-env.logLevel = 'fatal'
+const { path, threads, provider, engineDir } = workerData as SessionSetup
 
 async function open(): Promise<InferenceSession> {
-  return InferenceSession.create(path, {
-    executionProviders: [...providers],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 4,
-    // Waiting threads sleep instead of spinning, or an idle agent would burn its cores.
-    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
-  })
+  const engines = engineDir === undefined ? {} : { engineDir }
+  return openOrtSession({ model: path, threads, provider, ...engines })
 }
 
 async function answer(session: InferenceSession, { id, feeds, output }: RunRequest): Promise<void> {
   try {
-    const tensors = Object.fromEntries(
-      feeds.map(({ name, type, data, dims }) => [name, new Tensor(type, data, [...dims])]),
-    )
+    const tensors = Object.fromEntries(feeds.map(feed => [feed.name, tensorOf(feed)]))
     const results = await session.run(tensors, [output])
     const result = results[output]!
     const data = new Float32Array(result.data as Float32Array)
@@ -37,6 +28,22 @@ async function answer(session: InferenceSession, { id, feeds, output }: RunReque
   } catch (error) {
     reply({ id, error: messageOf(error) })
   }
+}
+
+/** Kept from run to run: fresh memory of this size costs more than filling it. */
+let planes = new Float32Array(0)
+
+function tensorOf(feed: Feed): Tensor {
+  const { data, dims } = feed
+  if (feed.type !== 'rgb') return new Tensor(feed.type, data, [...dims])
+  const size = dims[2]!
+  const length = 3 * size * size
+  if (planes.length < feed.data.length) planes = new Float32Array(feed.data.length)
+  for (let from = 0; from < feed.data.length; from += length) {
+    const end = from + length
+    toTensor(feed.data.subarray(from, end), { ...feed, size }, planes.subarray(from, end))
+  }
+  return new Tensor('float32', planes.subarray(0, feed.data.length), [...dims])
 }
 
 function reply(message: SessionReply, transfer: ArrayBuffer[] = []): void {

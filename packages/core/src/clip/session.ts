@@ -1,28 +1,40 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { fault, messageOf } from '../errors.ts'
-
-/** Providers that this build chooses from; `cpu` is always there. */
-export type ExecutionProvider = 'cpu'
+import type { ExecutionProvider } from './providers.ts'
+import type { NormalizeSpec } from './tensor.ts'
 
 export interface SessionOptions {
   /** Threads within one operator. Default: the cores, at most four. */
   readonly threads?: number
-  /** In order of preference. Default: cpu. */
-  readonly providers?: readonly ExecutionProvider[]
+  /** Where to compute; as given, never another one. Default: cpu. `openModel` finds out what works. */
+  readonly provider?: ExecutionProvider
+  /** Where TensorRT engines of this model, device and version are kept. */
+  readonly engineDir?: string
 }
 
 export interface SessionSetup {
   readonly path: string
   readonly threads: number
-  readonly providers: readonly ExecutionProvider[]
+  readonly provider: ExecutionProvider
+  readonly engineDir: string | undefined
 }
 
 export type Feed = { readonly name: string; readonly dims: readonly number[] } & (
+  | RgbFeed
   | { readonly type: 'float32'; readonly data: Float32Array<ArrayBuffer> }
   | { readonly type: 'int64'; readonly data: BigInt64Array<ArrayBuffer> }
   | { readonly type: 'int32'; readonly data: Int32Array<ArrayBuffer> }
 )
+
+/**
+ * Prepared pictures one after the other, of which the worker makes the float32 tensor `dims`, [batch, 3, size, size]: a
+ * quarter of the bytes cross over, and no arithmetic is left to the caller's thread.
+ */
+interface RgbFeed extends Pick<NormalizeSpec, 'mean' | 'std'> {
+  readonly type: 'rgb'
+  readonly data: Uint8Array<ArrayBuffer>
+}
 
 export interface RunRequest {
   readonly id: number
@@ -67,10 +79,17 @@ export class TowerSession {
     this.info = info
   }
 
-  /** @throws MODEL_INVALID when ONNX Runtime cannot load the file */
-  static async open(path: string, options: SessionOptions = {}): Promise<TowerSession> {
-    const { threads = defaultThreads(), providers = ['cpu'] } = options
-    const link = new WorkerLink({ path, threads, providers })
+  /**
+   * @param onDeath heard once if the thread ends by itself, before the runs that it had are refused
+   * @throws MODEL_INVALID when ONNX Runtime cannot load the file, MODEL_FAILED when the thread ends
+   */
+  static async open(
+    path: string,
+    options: SessionOptions = {},
+    onDeath: () => void = () => undefined,
+  ): Promise<TowerSession> {
+    const { threads = defaultThreads(), provider = 'cpu', engineDir } = options
+    const link = new WorkerLink({ path, threads, provider, engineDir }, onDeath)
     const reply = await link.expect(0)
     if ('info' in reply) return new TowerSession(link, reply.info)
     await link.close()
@@ -99,12 +118,14 @@ export function defaultThreads(): number {
 
 class WorkerLink {
   readonly #worker: Worker
+  readonly #onDeath: () => void
   readonly #pending = new Map<number, Pending>()
   readonly #exited: Promise<void>
   #lastId = 0
   #failure: unknown
 
-  constructor(setup: SessionSetup) {
+  constructor(setup: SessionSetup, onDeath: () => void) {
+    this.#onDeath = onDeath
     this.#worker = new Worker(new URL('./session-worker.js', import.meta.url), { workerData: setup })
     this.#worker.on('message', (reply: SessionReply) => this.#settle(reply))
     this.#worker.on('error', error => this.#fail(error))
@@ -149,7 +170,10 @@ class WorkerLink {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error
+    if (this.#failure === undefined) {
+      this.#failure = error
+      this.#onDeath()
+    }
     for (const { reject } of this.#pending.values()) reject(this.#asFault())
     this.#pending.clear()
   }

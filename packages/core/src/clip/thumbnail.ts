@@ -1,9 +1,15 @@
-import sharp from 'sharp'
-import { type DecodeOptions, decodeImage, type ImageInput, type Size } from './image-decode.ts'
+import {
+  checkFrame,
+  type DecodeOptions,
+  type ImageInput,
+  imageFault,
+  openFile,
+  openFrame,
+} from './image-file.ts'
 
 /**
  * A small upright JPEG without metadata, so that neither a place nor a serial number leaves the device with it. Never
- * enlarges.
+ * enlarges. For the eye, so JPEG is decoded at a fraction of its size where that suffices.
  * @throws IMAGE_INVALID, IMAGE_TOO_LARGE
  */
 export async function thumbnail(
@@ -11,13 +17,21 @@ export async function thumbnail(
   maxSidePx = 256,
   options: DecodeOptions = {},
 ): Promise<Buffer> {
-  const shrink = ({ width, height }: Size): Size => {
-    const scale = Math.min(1, maxSidePx / Math.max(width, height))
-    return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
+  const image = input instanceof Uint8Array ? openFile(input, options) : openFrame(checkFrame(input, options))
+  try {
+    return await image
+      .resize({
+        width: maxSidePx,
+        height: maxSidePx,
+        fit: 'inside',
+        kernel: 'cubic',
+        withoutEnlargement: true,
+      })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .jpeg({ quality: 75 })
+      .toBuffer()
+  } catch (error) {
+    throw imageFault(error)
   }
-  const { data, width, height } = await decodeImage(input, { ...options, shrink })
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .resize(maxSidePx, maxSidePx, { fit: 'inside', withoutEnlargement: true })
-    .jpeg({ quality: 75 })
-    .toBuffer()
 }

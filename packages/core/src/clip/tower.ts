@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../clock.ts'
 import { fault, isFault, type SightlineError } from '../errors.ts'
 import { l2Normalize } from '../vector.ts'
 import { type Feed, type RunResult, type SessionOptions, TowerSession } from './session.ts'
@@ -11,18 +12,39 @@ export interface TowerSpec {
   readonly output: string
 }
 
-/** One half of the dual encoder: feeds in, unit vectors out. The session is opened at the first use. */
+export interface TowerOptions extends SessionOptions {
+  readonly clock?: Clock
+}
+
+/** A thread that ends this often within this time has a cause that another start does not remove. */
+const MAX_DEATHS = 3
+const DEATHS_WITHIN_MS = 10 * 60_000
+
+/**
+ * One half of the dual encoder: feeds in, unit vectors out. The session is opened at the first use, and again at the next
+ * use after its thread has died; what it was running then fails with MODEL_FAILED.
+ */
 export class Tower {
   readonly #spec: TowerSpec
   readonly #options: SessionOptions
+  readonly #clock: Clock
+  /** When the thread died, in monotonic milliseconds; the latest few. */
+  #recentDeaths: number[] = []
+  #deaths = 0
   #session: Promise<TowerSession> | undefined
 
-  constructor(spec: TowerSpec, options: SessionOptions) {
+  constructor(spec: TowerSpec, options: TowerOptions) {
     this.#spec = spec
     this.#options = options
+    this.#clock = options.clock ?? systemClock
   }
 
-  /** Opens the session ahead of the first use. @throws MODEL_INVALID */
+  /** How often the inference thread ended by itself. */
+  get deaths(): number {
+    return this.#deaths
+  }
+
+  /** Opens the session ahead of the first use. @throws MODEL_INVALID, MODEL_FAILED */
   async open(): Promise<void> {
     await this.#opened()
   }
@@ -48,19 +70,34 @@ export class Tower {
 
   #opened(): Promise<TowerSession> {
     if (this.#session === undefined) {
+      const since = this.#clock.monotonic() - DEATHS_WITHIN_MS
+      this.#recentDeaths = this.#recentDeaths.filter(at => at > since)
+      if (this.#recentDeaths.length >= MAX_DEATHS) return Promise.reject(this.#givenUp())
       const opening = this.#openAndCheck()
       this.#session = opening
       // A failure is not kept: the file may have been put right since.
       opening.catch(() => {
-        this.#session = undefined
+        if (this.#session === opening) this.#session = undefined
       })
     }
     return this.#session
   }
 
+  #givenUp(): SightlineError {
+    const minutes = DEATHS_WITHIN_MS / 60_000
+    return fault(
+      'MODEL_FAILED',
+      `the inference thread of ${this.#spec.path} ended ${MAX_DEATHS} times within ${minutes} minutes`,
+    )
+  }
+
   async #openAndCheck(): Promise<TowerSession> {
     const { path, dim, inputs, output } = this.#spec
-    const session = await TowerSession.open(path, this.#options)
+    const session = await TowerSession.open(path, this.#options, () => {
+      this.#deaths++
+      this.#recentDeaths.push(this.#clock.monotonic())
+      this.#session = undefined
+    })
     const { info } = session
     const faults = inputs.filter(name => info.inputs[name] === undefined).map(name => `no input ${name}`)
     const extra = Object.keys(info.inputs).filter(name => !inputs.includes(name))

@@ -59,6 +59,34 @@ export const Rule = Type.Object(
 
 export type Rule = Static<typeof Rule>
 
+/** What turns a rule's log-odds z into a probability that its reviewers' labels bear out. Never falls when z grows. */
+export const Calibration = Type.Union([
+  Type.Object(
+    {
+      method: Type.Literal('platt'),
+      a: Type.Number({ exclusiveMinimum: 0, maximum: 1e6 }),
+      b: Type.Number({ minimum: -1e6, maximum: 1e6 }),
+    },
+    { additionalProperties: false, description: '1 / (1 + exp(-(a z + b)))' },
+  ),
+  Type.Object(
+    {
+      method: Type.Literal('isotonic'),
+      points: Type.Refine(
+        Type.Array(Type.Tuple([Type.Number(), Type.Number({ minimum: 0, maximum: 1 })]), {
+          minItems: 1,
+          maxItems: 256,
+        }),
+        points => points.every(([z, p], i) => i === 0 || (z > points[i - 1]![0] && p >= points[i - 1]![1])),
+        () => 'z must rise and p must not fall from point to point',
+      ),
+    },
+    { additionalProperties: false, description: 'Straight between the points (z, p), flat outside.' },
+  ),
+])
+
+export type Calibration = Static<typeof Calibration>
+
 /** A rule as the edge evaluates it: prompts are rows of the bundle's vector matrix. */
 export const CompiledRule = Type.Object(
   {
@@ -75,6 +103,8 @@ export const CompiledRule = Type.Object(
     offDelaySeconds: Rule.properties.offDelaySeconds,
     cooldownSeconds: Rule.properties.cooldownSeconds,
     cameras: Rule.properties.cameras,
+    /** Absent until enough frames were reviewed: the log-odds are then taken at their word. */
+    calibration: Type.Optional(Calibration),
   },
   { additionalProperties: false },
 )

@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs'
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { imageRunner } from '@sightline/core/clip/image-encoder.js'
 import type { ModelManifest } from '@sightline/core/clip/model-manifest.js'
 import { TowerSession } from '@sightline/core/clip/session.js'
 import { textRunner } from '@sightline/core/clip/text-encoder.js'
 import { Tower } from '@sightline/core/clip/tower.js'
 import { l2Normalize } from '@sightline/core/vector.js'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { dataPath } from './test-data.ts'
 import { writeTinyModel } from './tiny-model.ts'
 
@@ -85,6 +86,45 @@ describe('a tower', () => {
     await expect(tower.open()).rejects.toMatchObject({ code: 'MODEL_INVALID' })
     await copyFile(join(dir, 'good', 'image.onnx'), path)
     await tower.open()
+    await tower.close()
+  })
+})
+
+describe('a tower whose thread dies', () => {
+  /** Ends the thread in place of handing it the run. */
+  async function killUnder<Result>(run: () => Promise<Result>): Promise<Result> {
+    const post = vi.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(function (this: Worker) {
+      void this.terminate()
+    })
+    return run().finally(() => post.mockRestore())
+  }
+  const failed = { code: 'MODEL_FAILED' }
+
+  test('fails what was running and goes on with a new one', async () => {
+    const tower = new Tower(spec('good'), { threads: 1 })
+    const [before] = await tower.embed([feed(1)], 1)
+    await expect(killUnder(() => tower.embed([feed(1)], 1))).rejects.toMatchObject(failed)
+    expect(tower.deaths).toBe(1)
+    expect(await tower.embed([feed(1)], 1)).toEqual([before])
+    await tower.close()
+    expect(tower.deaths).toBe(1)
+  })
+
+  test('gives up when it dies again and again, for ten minutes', async () => {
+    let now = 0
+    const clock = { now: () => now, monotonic: () => now, sleep: async () => undefined }
+    const tower = new Tower(spec('good'), { threads: 1, clock })
+    for (let death = 0; death < 3; death++) {
+      await tower.open()
+      await expect(killUnder(() => tower.embed([feed(1)], 1))).rejects.toMatchObject(failed)
+      now += 60_000
+    }
+    await expect(tower.embed([feed(1)], 1)).rejects.toMatchObject({
+      code: 'MODEL_FAILED',
+      message: /ended 3 times within 10 minutes/,
+    })
+    now = 10 * 60_000
+    expect(await tower.embed([feed(1)], 1)).toHaveLength(1)
     await tower.close()
   })
 })
