@@ -20,6 +20,8 @@ import { rules } from './rules.ts'
 import { search } from './search.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+/** Above it, more than the shell that started this was at work. */
+const IDLE_LOAD = 0.7
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   encode,
   alternative,
@@ -72,7 +74,10 @@ async function main(): Promise<void> {
   const seconds = measured.reduce((sum, each) => sum + each.seconds, 0)
   const idle = measured[0]!.loadBefore
   const header = [
-    `Measured ${date} in ${seconds.toFixed(0)} s on ${machine}. Load average of the minute before: ${idle.toFixed(2)}.`,
+    `Measured ${date}${values.quick ? ' (a smoke run)' : ''} in ${seconds.toFixed(0)} s on ${machine}. Load average of the minute before: ${idle.toFixed(2)}.`,
+    ...(idle > IDLE_LOAD
+      ? ['**Somebody else was using the machine: take these figures with care, run it again.**']
+      : []),
   ]
   const text = toMarkdown(
     measured.map(each => each.section),

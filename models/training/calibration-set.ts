@@ -7,7 +7,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readPhotoSet } from './photo-set.ts'
+import { readPhotoSet } from '@sightline/models/eval/photo-set.js'
 
 const [photosDir, outDir, wanted = '200'] = process.argv.slice(2)
 const training = new Set(readFileSync(join(photosDir, 'Flickr_8k.trainImages.txt'), 'utf8').split(/\s+/))

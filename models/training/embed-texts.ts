@@ -9,8 +9,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
+import { readPhotoSet } from '@sightline/models/eval/photo-set.js'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { readPhotoSet } from './photo-set.ts'
 import { caltechPrompts, conceptPrompts, imagenetPrompts } from './prompts.ts'
 
 const BATCH = 32

@@ -8,8 +8,8 @@
  * go to <prefix>.files.txt.
  */
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { type Photo, readPhotoSet } from '@sightline/models/eval/photo-set.js'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { type Photo, readPhotoSet } from './photo-set.ts'
 import { type Crop, decodePixels, flipped, IMAGE_SIZE, PIXELS } from './preprocess.ts'
 
 const BATCH = 8

@@ -70,6 +70,8 @@ quantize text --mode dynamic --texts "$work/calibration/sentences.txt" \
 
 # 6. Figures into the manifest, then the finished directory into its place.
 npx tsx $recipe/write-manifest.ts "$work/int8" "$work/head/head.json"
-npx tsx $recipe/evaluate.ts "$work/int8" --against "$work/float" --json "$work/quality.json"
+node packages/models/dist/main.js eval "$work/int8" --data "$photos/.." --against "$work/float" --json "$work/quality.json"
 npx tsx $recipe/write-manifest.ts "$work/int8" "$work/head/head.json" --quality "$work/quality.json"
+# The vectors that every execution provider has to reproduce.
+node apps/edge-agent/dist/main.js canary "$work/int8"
 $recipe/install.sh "$work/int8" $model

@@ -1,6 +1,6 @@
 /**
  * Writes <model dir>/manifest.json from manifest.base.json, the files beside it, the head's temperature and the figures
- * that evaluate.ts measured.
+ * that `sightline-models eval` measured.
  *
  *   tsx write-manifest.ts <model dir> <head.json> [--precision fp32] [--quality quality.json]
  */

@@ -41,6 +41,7 @@ export const ERRORS = {
   ),
   CONFIG_UNREADABLE: spec(400, 'Check that the configuration file exists, is readable and is valid YAML.'),
   DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
+  EVAL_DATA_MISSING: spec(404, 'Point --data or SIGHTLINE_TEST_DATA at the folder that holds photos/.'),
   FFMPEG_MISSING: spec(
     503,
     'Install ffmpeg (Debian, Ubuntu, JetPack: apt-get install ffmpeg) or set camera.ffmpegPath.',
@@ -60,7 +61,7 @@ export const ERRORS = {
     409,
     'Use vectors of the model that the hub runs; see the fingerprint in the message.',
   ),
-  MODEL_FAILED: spec(503, 'Restart the process; if it recurs, check memory and the execution provider.'),
+  MODEL_FAILED: spec(503, 'Try again; if it recurs, check memory and the execution provider.'),
   MODEL_FILE_CORRUPT: spec(500, 'Restore the model file: its sha256 differs from the manifest.'),
   MODEL_HASH_MISMATCH: spec(
     502,

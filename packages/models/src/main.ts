@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { isFault, messageOf } from '@sightline/core/errors.js'
 import { Command } from 'commander'
+import { evalCommand } from './cli/eval-command.ts'
 import { infoCommand, verifyCommand } from './cli/inspect-commands.ts'
 import { quantizeCommand } from './cli/quantize-command.ts'
 import { addRegistryCommands } from './cli/registry-commands.ts'
@@ -10,6 +11,7 @@ const program = new Command('sightline-models')
   .addCommand(quantizeCommand())
   .addCommand(verifyCommand())
   .addCommand(infoCommand())
+  .addCommand(evalCommand())
 addRegistryCommands(program)
 
 try {

@@ -21,6 +21,13 @@ const Tower = {
   file: ModelFile,
   precision: Type.Union([Type.Literal('fp32'), Type.Literal('fp16'), Type.Literal('int8')]),
   output: Type.String({ minLength: 1, description: 'Output tensor, shape [batch, dim].' }),
+  maxBatch: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        'Largest batch whose vectors do not depend on one another. 1 for dynamically quantised towers, which scale activations over the batch.',
+    }),
+  ),
 }
 
 const CanaryVector = Type.String({

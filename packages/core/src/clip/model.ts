@@ -69,7 +69,11 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
   await verifyFiles(dir, files, options)
   const tokenizer = towers.includes('text') ? await loadTokenizer(manifest, dir) : undefined
   const maxBatch = options.maxBatch ?? 16
-  const limits = { maxBatch, maxWaitMs: options.maxWaitMs ?? 0, maxQueued: options.maxQueued ?? 1024 }
+  const limitsOf = (tower: { maxBatch?: number }) => ({
+    maxBatch: Math.min(maxBatch, tower.maxBatch ?? maxBatch),
+    maxWaitMs: options.maxWaitMs ?? 0,
+    maxQueued: options.maxQueued ?? 1024,
+  })
 
   const parts: { -readonly [K in keyof ModelParts]: ModelParts[K] } = { manifest }
   if (towers.includes('image')) {
@@ -80,7 +84,7 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
       output: image.output,
     }
     const tower = new Tower(spec, options)
-    const batcher = new Batcher({ run: imageRunner(tower, image), clock, limits })
+    const batcher = new Batcher({ run: imageRunner(tower, image), clock, limits: limitsOf(image) })
     const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS
     parts.image = {
       tower,
@@ -98,7 +102,7 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
     const inputs = [text.inputIds, ...(text.attentionMask === undefined ? [] : [text.attentionMask])]
     const spec = { path: join(dir, text.file.path), dim: manifest.dim, inputs, output: text.output }
     const tower = new Tower(spec, options)
-    const batcher = new Batcher({ run: textRunner(tower, text), clock, limits })
+    const batcher = new Batcher({ run: textRunner(tower, text), clock, limits: limitsOf(text) })
     const cacheBytes = options.textCacheBytes ?? 16 * 2 ** 20
     parts.text = {
       tower,

@@ -285,6 +285,13 @@ describe('the embedded model', () => {
     const vectors = await mini.encodeImages(bytes)
     const [alone] = await mini.encodeImages([bytes[0]!])
     expect(dot(alone!, vectors[0]!)).toBeGreaterThan(0.9999)
+    // Its text tower is dynamically quantised: in one batch these would share a scale and turn by up to ten degrees.
+    const long = 'a long sentence about a cat that sleeps on wooden planks in the late afternoon sun'
+    const [together] = await mini.encodeTexts(['a boat', long, 'tea'])
+    const other = await loadModel({ dir, cacheDir: root, threads: 1, towers: ['text'] })
+    const [single] = await other.encodeTexts(['a boat'])
+    expect(dot(single!, together!)).toBeGreaterThan(0.999999)
+    await other.close()
     const classifier = await buildClassifier(mini, ['cat', 'cup of coffee', 'lighthouse', 'puppy'])
     const best = vectors.map(vector => {
       const scores = classify(vector, classifier)

@@ -59,6 +59,7 @@ export function describeModel(
     image: {
       file: file(files.image),
       precision: entry.precision,
+      ...(image.maxBatch ? { maxBatch: image.maxBatch } : {}),
       input: image.input,
       output: image.output,
       size,
@@ -69,6 +70,7 @@ export function describeModel(
     text: {
       file: file(files.text),
       precision: entry.precision,
+      ...(text.maxBatch ? { maxBatch: text.maxBatch } : {}),
       inputIds: text.inputIds,
       ...(text.attentionMask ? { attentionMask: text.attentionMask } : {}),
       output: text.output,

@@ -19,6 +19,8 @@ export interface OnnxHeader {
   readonly externalFiles: readonly string[]
   /** Told from the operators and the weights. */
   readonly precision: 'fp32' | 'fp16' | 'int8'
+  /** Activations are quantised as they come, over the whole batch: what shares a batch shares a scale. */
+  readonly dynamic: boolean
 }
 
 // Field numbers of onnx.proto3.
@@ -49,6 +51,7 @@ interface Seen {
   readonly external: Set<string>
   int8: boolean
   fp16: boolean
+  dynamic: boolean
 }
 
 /** @throws MODEL_INVALID when the file holds no ONNX graph, MODEL_MISSING when it cannot be read */
@@ -78,6 +81,7 @@ function headerOf(file: ProtoFile, size: number): OnnxHeader {
     external: new Set(),
     int8: false,
     fp16: false,
+    dynamic: false,
   }
   for (const field of file.fields(0, size)) if (field.number === MODEL_GRAPH) visitGraph(file, field, seen)
   const inputs = seen.inputs.filter(({ name }) => !seen.weights.has(name ?? ''))
@@ -88,6 +92,7 @@ function headerOf(file: ProtoFile, size: number): OnnxHeader {
     outputs: seen.outputs.map(toValue),
     externalFiles: [...seen.external],
     precision: seen.int8 ? 'int8' : seen.fp16 ? 'fp16' : 'fp32',
+    dynamic: seen.dynamic,
   }
 }
 
@@ -104,7 +109,9 @@ function visitGraph(file: ProtoFile, graph: ProtoField, seen: Seen, depth = 0): 
 function visitNode(file: ProtoFile, node: ProtoField, seen: Seen, depth: number): void {
   for (const field of file.fields(node.start, node.end)) {
     if (field.number === NODE.opType) {
-      if (INT8_OPS.has(file.text(field))) seen.int8 = true
+      const op = file.text(field)
+      if (INT8_OPS.has(op)) seen.int8 = true
+      if (op === 'DynamicQuantizeLinear') seen.dynamic = true
     } else if (field.number === NODE.attribute) {
       for (const part of file.fields(field.start, field.end)) {
         if (part.number === ATTRIBUTE.tensor || part.number === ATTRIBUTE.tensors)

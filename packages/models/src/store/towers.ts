@@ -18,6 +18,8 @@ export interface ImageTower {
   readonly dim: number | undefined
   /** Batch that the file fixes; undefined when any size goes. */
   readonly batch: number | undefined
+  /** Largest batch whose vectors do not depend on one another; undefined when any goes. */
+  readonly maxBatch: 1 | undefined
   /** Inputs that the tower does not account for. */
   readonly others: readonly string[]
 }
@@ -30,6 +32,7 @@ export interface TextTower {
   readonly length: number | undefined
   readonly dim: number | undefined
   readonly batch: number | undefined
+  readonly maxBatch: 1 | undefined
   /** Inputs that the tower does not account for. */
   readonly others: readonly string[]
 }
@@ -59,6 +62,7 @@ export function imageTower(header: OnnxHeader, names: TowerNames, where: string)
     size: fixed(input.shape?.[2]),
     dim: fixed(output.shape?.at(-1)),
     batch: fixed(input.shape?.[0]),
+    maxBatch: maxBatch(header, fixed(input.shape?.[0])),
     others: header.inputs.map(({ name }) => name).filter(name => name !== input.name),
   }
 }
@@ -86,8 +90,13 @@ export function textTower(header: OnnxHeader, names: TowerNames, where: string):
     length: fixed(ids.shape?.[1]),
     dim: fixed(output.shape?.at(-1)),
     batch: fixed(ids.shape?.[0]),
+    maxBatch: maxBatch(header, fixed(ids.shape?.[0])),
     others: header.inputs.map(({ name }) => name).filter(name => name !== ids.name && name !== mask?.name),
   }
+}
+
+function maxBatch({ dynamic }: OnnxHeader, batch: number | undefined): 1 | undefined {
+  return dynamic || batch === 1 ? 1 : undefined
 }
 
 function outputOf(
