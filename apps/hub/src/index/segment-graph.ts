@@ -104,10 +104,15 @@ export interface SealRequest {
   readonly dir: string
   readonly slices: readonly RowSlice[]
   readonly base: Pick<SegmentHeader, 'fingerprint' | 'generation' | 'dim' | 'after'>
+  /** Shared memory; anything but 0 abandons the seal before the next point. */
+  readonly stop: Int32Array<SharedArrayBuffer>
 }
 
-/** Builds the graph of the rows and writes the segment durably. @throws INDEX_DAMAGED when it did not reach the disk whole. */
-export function sealSegment({ dir, slices, base }: SealRequest): SegmentHeader {
+/**
+ * Builds the graph of the rows and writes the segment durably.
+ * @throws INDEX_DAMAGED when it did not reach the disk whole, NOT_READY when it was abandoned
+ */
+export function sealSegment({ dir, slices, base, stop }: SealRequest): SegmentHeader {
   const { dim, after } = base
   const count = slices.reduce((sum, { from, to }) => sum + to - from, 0)
   const buffer = new ArrayBuffer(count * BYTES_PER_ROW(dim))
@@ -120,7 +125,7 @@ export function sealSegment({ dir, slices, base }: SealRequest): SegmentHeader {
     capturedFrom: rows.capturedAt.reduce((a, b) => Math.min(a, b)),
     capturedTo: rows.capturedAt.reduce((a, b) => Math.max(a, b)),
     rows: writeDurably(segmentPath(dir, after, 'rows'), [new Uint8Array(buffer)]),
-    graph: writeGraph(segmentPath(dir, after, 'graph'), buildGraph(rows, count), count, dim),
+    graph: writeGraph(segmentPath(dir, after, 'graph'), buildGraph(rows, count, stop), count, dim),
   }
   syncDirectory(dir)
   writeHeader(dir, header)
@@ -139,11 +144,13 @@ function gather(slices: readonly RowSlice[], rows: RowBlock): RowBlock {
   return rows
 }
 
-function buildGraph(rows: RowBlock, count: number): hnswlib.HierarchicalNSW {
+function buildGraph(rows: RowBlock, count: number, stop: SealRequest['stop']): hnswlib.HierarchicalNSW {
   const graph = new hnswlib.HierarchicalNSW('ip', rows.dim)
   graph.initIndex({ maxElements: count, m: M, efConstruction: EF_CONSTRUCTION, randomSeed: SEED })
-  for (let row = 0; row < count; row++)
+  for (let row = 0; row < count; row++) {
+    if (Atomics.load(stop, 0) !== 0) throw fault('NOT_READY', 'the seal was abandoned')
     graph.addPoint(Array.from(rows.vectors.subarray(row * rows.dim, (row + 1) * rows.dim)), row)
+  }
   return graph
 }
 

@@ -45,7 +45,7 @@ export class SegmentReader {
   async close(): Promise<void> {
     this.#closed = true
     const channel = await this.#channel?.catch(() => undefined)
-    await channel?.terminate()
+    await channel?.close()
   }
 
   async #call(call: ReaderCall): Promise<IndexHit[]> {
@@ -72,7 +72,7 @@ export class SegmentReader {
       try {
         await channel.call({ op: 'load', header } satisfies ReaderCall)
       } catch (error) {
-        await channel.terminate()
+        await channel.close()
         if (!isFault(error, 'INDEX_DAMAGED')) throw error
         throw fault('INDEX_DAMAGED', error.message, { cause: error, details: { after: header.after } })
       }

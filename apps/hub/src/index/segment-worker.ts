@@ -35,8 +35,9 @@ else serve(start.dir)
 
 function serve(dir: string): void {
   const segments = new Map<number, SegmentGraph>()
-  parentPort!.on('message', ({ id, call }: { id: number; call: ReaderCall }) => {
-    reply(id, () => answer(dir, segments, call))
+  parentPort!.on('message', (message: 'close' | { id: number; call: ReaderCall }) => {
+    if (message === 'close') return parentPort!.close()
+    reply(message.id, () => answer(dir, segments, message.call))
   })
 }
 

@@ -68,7 +68,8 @@ export class SegmentedIndex implements VectorIndex {
   #lastOrd = 0
   #sealWhen: number
   #sealing: Promise<void> | undefined
-  #builder: WorkerChannel | undefined
+  /** Shared with the builder, see `SealRequest`. */
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   /** Grows whenever segments are discarded; a seal begun before that is void. */
   #epoch = 0
   #closed = false
@@ -151,7 +152,7 @@ export class SegmentedIndex implements VectorIndex {
   /** A seal under way is abandoned: the store still has its vectors. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#builder?.terminate()
+    Atomics.store(this.#stop, 0, 1)
     await this.settled()
     await this.#reader.close()
   }
@@ -171,9 +172,9 @@ export class SegmentedIndex implements VectorIndex {
     const after = this.#segments.at(-1)?.lastOrd ?? 0
     try {
       const slices = this.#tail.snapshot(count)
-      const request = { dir, slices, base: { fingerprint, generation, dim, after } }
-      this.#builder = new WorkerChannel(this.#spawn({ role: 'build', request }))
-      const header = await this.#builder.only<SegmentHeader>()
+      const request = { dir, slices, base: { fingerprint, generation, dim, after }, stop: this.#stop }
+      const builder = new WorkerChannel(this.#spawn({ role: 'build', request }))
+      const header = await builder.only<SegmentHeader>().finally(() => builder.exited)
       await this.#reader.load(header)
       if (epoch !== this.#epoch) {
         await this.#reader.drop([after])
@@ -188,8 +189,6 @@ export class SegmentedIndex implements VectorIndex {
       this.#sealWhen = this.#tail.count + this.#sealAt
       removeSegment(dir, after)
       if (!this.#closed) log.error({ err, vectors: count }, 'index segment not sealed')
-    } finally {
-      this.#builder = undefined
     }
   }
 

@@ -16,6 +16,7 @@ interface Waiting {
 export class WorkerChannel {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  readonly #exited: Promise<void>
   #calls = 0
   #end: Error | undefined
 
@@ -23,7 +24,12 @@ export class WorkerChannel {
     this.#worker = worker
     worker.on('message', (answer: Answer<unknown>) => this.#settle(answer))
     worker.on('error', cause => this.#ended(messageOf(cause), cause))
-    worker.on('exit', code => this.#ended(`exit code ${code}`))
+    this.#exited = new Promise(resolve => {
+      worker.once('exit', code => {
+        this.#ended(`exit code ${code}`)
+        resolve()
+      })
+    })
   }
 
   get open(): boolean {
@@ -42,9 +48,19 @@ export class WorkerChannel {
     return this.#expect<T>(0)
   }
 
-  async terminate(): Promise<void> {
+  /**
+   * Lets the worker end by itself, after what it is at; what is still asked is rejected. It is never terminated: a thread
+   * that is ended inside native code takes the whole process with it.
+   */
+  async close(): Promise<void> {
+    if (this.open) this.#worker.postMessage('close')
     this.#ended('closed')
-    await this.#worker.terminate()
+    await this.#exited
+  }
+
+  /** Resolves when the worker has ended. */
+  get exited(): Promise<void> {
+    return this.#exited
   }
 
   #expect<T>(id: number): Promise<T> {
@@ -62,7 +78,7 @@ export class WorkerChannel {
   }
 
   #ended(reason: string, cause?: unknown): void {
-    this.#end ??= fault('NOT_READY', `the index worker has ended: ${reason}`, { cause })
+    this.#end ??= fault('NOT_READY', `the worker has ended: ${reason}`, { cause })
     for (const { reject } of this.#waiting.values()) reject(this.#end)
     this.#waiting.clear()
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -11,6 +12,7 @@ import {
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { createLog } from '@sightline/core'
 import {
@@ -218,3 +220,32 @@ function rewrite(path: string, change: (bytes: Buffer) => void): void {
   change(bytes)
   writeFileSync(path, bytes)
 }
+
+test('stops in the middle of a seal, time after time, without taking the process along', async () => {
+  const script = `
+    import { openSegmentedIndex } from '@sightline/hub/index/segmented-index.js'
+    import { createLog } from '@sightline/core/log.js'
+    const log = createLog({ name: 'test', level: 'silent' })
+    const unit = () => {
+      const v = Float32Array.from({ length: 256 }, () => Math.random() - 0.5)
+      const norm = Math.hypot(...v)
+      return v.map(x => x / norm)
+    }
+    for (let round = 0; round < 5; round++) {
+      const dir = process.argv[1] + '/' + round
+      const index = await openSegmentedIndex({ dir, dim: 256, fingerprint: 'a:0', log, sealAt: 2000 })
+      index.add(Array.from({ length: 2000 }, (_, i) => ({ ord: i + 1, vector: unit(), source: 1, capturedAt: i })))
+      await new Promise(resolve => setTimeout(resolve, 60 + 60 * round))
+      await index.close()
+    }
+  `
+  const run = spawnSync(process.execPath, ['--input-type=module', '-e', script, dir], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    encoding: 'utf8',
+  })
+  expect({ status: run.status, signal: run.signal, stderr: run.stderr }).toEqual({
+    status: 0,
+    signal: null,
+    stderr: '',
+  })
+})
