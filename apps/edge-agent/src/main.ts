@@ -3,10 +3,9 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
   createLog,
-  isFault,
+  faultText,
   isName,
   loadConfig,
-  messageOf,
   onShutdownSignal,
   redactUrl,
   systemClock,
@@ -84,8 +83,6 @@ config
 try {
   await program.parseAsync()
 } catch (error) {
-  console.error(
-    isFault(error) ? `${error.code}: ${error.message}\n→ ${error.remedy}` : `INTERNAL: ${messageOf(error)}`,
-  )
+  console.error(faultText(error))
   process.exit(1)
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, isFault, loadConfig, messageOf, onShutdownSignal, systemClock } from '@sightline/core'
+import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
 import { Command } from 'commander'
 import { createHub } from './hub.ts'
 import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
@@ -45,8 +45,6 @@ config
 try {
   await program.parseAsync()
 } catch (error) {
-  console.error(
-    isFault(error) ? `${error.code}: ${error.message}\n→ ${error.remedy}` : `INTERNAL: ${messageOf(error)}`,
-  )
+  console.error(faultText(error))
   process.exit(1)
 }

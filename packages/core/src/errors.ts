@@ -52,10 +52,7 @@ export const ERRORS = {
     500,
     'Nothing to do: the index is rebuilt from the store. If it recurs, check the disk.',
   ),
-  INTERNAL: spec(
-    500,
-    'Look for the time of the request in the log of the hub, and report it with those lines.',
-  ),
+  INTERNAL: spec(500, 'Report it with the lines of the log around that time.'),
   MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),
   MODEL_DIM_MISMATCH: spec(
     409,
@@ -177,4 +174,10 @@ export function isFault(error: unknown, code?: ErrorCode): error is SightlineErr
 /** Text of any thrown value, for logs and for messages that quote a cause. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** Any thrown value as a command prints it: what happened, and what to do. */
+export function faultText(error: unknown): string {
+  const known = isFault(error) ? error : fault('INTERNAL', messageOf(error))
+  return `${known.code}: ${known.message}\n→ ${known.remedy}`
 }

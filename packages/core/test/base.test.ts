@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { exponentialBackoff } from '@sightline/core/clock.js'
-import { ERRORS, fault } from '@sightline/core/errors.js'
+import { ERRORS, fault, faultText } from '@sightline/core/errors.js'
 import { Lifecycle } from '@sightline/core/lifecycle.js'
 import { createLog, redactUrl } from '@sightline/core/log.js'
 import { l2Normalize } from '@sightline/core/vector.js'
@@ -78,6 +78,13 @@ describe('errors', () => {
       cause,
       details: { index: 3 },
     })
+  })
+
+  it('are printed with what to do, the unexpected ones too', () => {
+    expect(faultText(fault('IMAGE_INVALID', 'no'))).toBe(
+      `IMAGE_INVALID: no\n→ ${ERRORS.IMAGE_INVALID.remedy}`,
+    )
+    expect(faultText(new TypeError('x'))).toBe(`INTERNAL: x\n→ ${ERRORS.INTERNAL.remedy}`)
   })
 
   it('have remedies that are sentences and codes in order', () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { isFault, messageOf } from '@sightline/core/errors.js'
+import { faultText } from '@sightline/core/errors.js'
 import { Command } from 'commander'
 import { evalCommand } from './cli/eval-command.ts'
 import { infoCommand, verifyCommand } from './cli/inspect-commands.ts'
@@ -17,7 +17,6 @@ addRegistryCommands(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  if (isFault(error)) console.error(`${error.code}: ${error.message}\n→ ${error.remedy}`)
-  else console.error(`INTERNAL: ${messageOf(error)}`)
+  console.error(faultText(error))
   process.exitCode = 1
 }
