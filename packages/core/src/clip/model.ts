@@ -186,6 +186,11 @@ export class ClipModel {
     return this.#half('text').encoder.encode(texts, options)
   }
 
+  /** Whether a text is embedded whole, or cut at the context length. @throws TEXT_INVALID */
+  fitsContext(text: string): boolean {
+    return this.#half('text').encoder.fits(text)
+  }
+
   /** Finishes what was accepted and ends the sessions. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()

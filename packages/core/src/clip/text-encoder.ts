@@ -56,6 +56,11 @@ export class ClipTextEncoder {
     }
   }
 
+  /** Whether the tower reads all of a text, rather than its beginning. @throws TEXT_INVALID */
+  fits(text: string): boolean {
+    return !this.#options.tokenizer.encode([text])[0]!.truncated
+  }
+
   /** @throws TEXT_INVALID with the index of an empty or overlong text, MODEL_*, or the signal's reason */
   async encode(texts: readonly string[], options: EncodeTextOptions = {}): Promise<Float32Array[]> {
     const { long = 'truncate', signal } = options

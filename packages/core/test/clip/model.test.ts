@@ -71,7 +71,7 @@ describe('pictures', () => {
     ])
   })
 
-  test('leave the event loop a turn between them', async () => {
+  test('leave the event loop a turn between those that must be enlarged', async () => {
     let turns = 0
     let counting = true
     const count = () => {
@@ -80,7 +80,7 @@ describe('pictures', () => {
     }
     setImmediate(count)
     await model.encodeImages(
-      Array.from({ length: 8 }, () => ({ data: new Uint8Array(768).fill(1), width: 16, height: 16 })),
+      Array.from({ length: 8 }, () => ({ data: new Uint8Array(192).fill(1), width: 8, height: 8 })),
     )
     counting = false
     expect(turns).toBeGreaterThanOrEqual(8)
@@ -290,6 +290,7 @@ describe('the embedded model', () => {
     const [together] = await mini.encodeTexts(['a boat', long, 'tea'])
     const other = await loadModel({ dir, cacheDir: root, threads: 1, towers: ['text'] })
     const [single] = await other.encodeTexts(['a boat'])
+    expect([other.fitsContext(long), other.fitsContext('cat '.repeat(200))]).toEqual([true, false])
     expect(dot(single!, together!)).toBeGreaterThan(0.999999)
     await other.close()
     const classifier = await buildClassifier(mini, ['cat', 'cup of coffee', 'lighthouse', 'puppy'])
