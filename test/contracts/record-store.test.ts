@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, type IncidentEvent, systemClock } from '@sightline/core'
+import { openFrameReader } from '@sightline/hub/store/frame-reader.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { Delivery, NewFrame, RecordStore } from '@sightline/hub/store/record-store.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -209,6 +210,84 @@ describe.each(IMPLEMENTATIONS)('record store: %s', (_name, open) => {
     expect(ids({ rule: 'smoke' })).toEqual(['B'])
     expect(ids({ camera: 'gate' })).toEqual(['C'])
     expect(ids({ from: 2000, to: 3000 })).toEqual(['B'])
+  })
+
+  it('shows its frames to another reader, what comes later included', async () => {
+    await store.append(delivery([frame(1), frame(2)]))
+    const reader = openFrameReader(structuredClone(store.frameSource()))
+    const read = (after: number, upTo: number) => {
+      const seen: [number, number, Float32Array][] = []
+      reader.visit(after, upTo, (ord, { seq }, vector) =>
+        seen.push([ord, seq, new Float32Array(new Uint8Array(vector().subarray(0, 32)).buffer)]),
+      )
+      return seen
+    }
+    const ords = [...store.scan(0)].map(each => each.ord)
+    expect(read(0, 100)).toEqual([1, 2].map((seq, i) => [ords[i], seq, frame(seq).vector]))
+    expect(read(ords[0]!, ords[1]!)).toHaveLength(1)
+    await store.append(delivery([frame(3)]))
+    await new Promise(resolve => setImmediate(resolve))
+    expect(read(ords[1]!, 100).map(([, seq]) => seq)).toEqual([3])
+    await reader.close()
+    expect((await store.append(delivery([frame(4)]))).frames).toHaveLength(1)
+  })
+
+  it("tells a frame's number by its id", async () => {
+    const [stored] = (await store.append(delivery([frame(1)]))).frames
+    expect(store.ordOf(stored!.id)).toBe(stored!.ord)
+    expect(store.ordOf('plant~dock~none~1')).toBeUndefined()
+  })
+
+  it('keeps what people said of incidents, replaces it and takes it back', async () => {
+    const positive = { frame: 'plant~dock~S~1', rule: 'fire', positive: true }
+    const negative = { ...positive, positive: false }
+    const other = { frame: 'plant~dock~S~1', rule: 'smoke', positive: true }
+    const confirm = {
+      incident: 'A',
+      verdict: 'confirm',
+      rule: null,
+      note: null,
+      at: 10,
+      labels: [positive],
+    } as const
+    const relabel = {
+      incident: 'B',
+      verdict: 'relabel',
+      rule: 'smoke',
+      note: 'only smoke',
+      at: 20,
+      labels: [negative, other],
+    } as const
+    await store.putReview(confirm)
+    await store.putReview(relabel)
+    await reopen()
+    expect(store.review('A')).toEqual(confirm)
+    expect(store.review('B')).toEqual(relabel)
+    expect(store.labels({}, 10)).toEqual([
+      { ...negative, incident: 'B', at: 20 },
+      { ...other, incident: 'B', at: 20 },
+      { ...positive, incident: 'A', at: 10 },
+    ])
+    expect(store.labels({ rule: 'fire' }, 10).map(each => each.incident)).toEqual(['B', 'A'])
+    expect(store.labels({ rule: 'smoke' }, 10)).toEqual([{ ...other, incident: 'B', at: 20 }])
+    expect(store.labels({}, 1)).toHaveLength(1)
+
+    await store.putReview({ ...relabel, verdict: 'dismiss', rule: null, at: 30, labels: [negative] })
+    expect(store.labels({ rule: 'smoke' }, 10)).toEqual([])
+    expect(store.labels({ rule: 'fire' }, 10).map(each => each.at)).toEqual([30, 10])
+    expect(await store.removeReview('A')).toEqual(confirm)
+    expect(await store.removeReview('A')).toBeUndefined()
+    expect(store.review('A')).toBeUndefined()
+    expect(store.labels({}, 10).map(each => each.incident)).toEqual(['B'])
+  })
+
+  it('lists incidents by whether they were reviewed', async () => {
+    const incident = '01JD000000000000000000000A'
+    await store.append(delivery([], { events: [event(1, 'new', { incident })] }))
+    await store.append(delivery([], { events: [event(2, 'new')] }))
+    await store.putReview({ incident, verdict: 'dismiss', rule: null, note: null, at: 1, labels: [] })
+    expect(store.incidents({ reviewed: true }, 10).map(each => each.id)).toEqual([incident])
+    expect(store.incidents({ reviewed: false }, 10).map(each => each.id)).toEqual([INCIDENT])
   })
 
   it('remembers devices: data, messages and state apart', async () => {

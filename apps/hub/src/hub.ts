@@ -9,6 +9,9 @@ import { RollCall } from './fleet/roll-call.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { Metrics } from './metrics.ts'
+import { Backtest } from './moderation/backtest.ts'
+import { Moderator } from './moderation/moderator.ts'
+import { ReviewDesk } from './moderation/review-desk.ts'
 import { RuleDesk } from './rules/rule-desk.ts'
 import { Search } from './search/search.ts'
 import type { HubSettings } from './settings.ts'
@@ -68,10 +71,13 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   // A device of a site that nobody configured gets the rules as soon as it reports.
   ingest.on('node', ({ site }) => void rules.addSite(site))
   const search = new Search({ store, index, model, log })
+  const moderator = new Moderator({ rules, model, store })
+  const reviews = new ReviewDesk({ store, rules, clock, log })
+  const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
   const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
   const http = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search, models },
+    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews },
     metrics,
     log,
     version,
@@ -147,6 +153,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     rollCall,
     broker,
     rules,
+    backtest,
     http,
   ]
   const lifecycle = new Lifecycle({ services, log })

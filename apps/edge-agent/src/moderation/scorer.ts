@@ -1,4 +1,5 @@
 import { type CompiledRule, dotRow } from '@sightline/core'
+import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { calibratedScore } from '@sightline/core/moderation/judge-rule.js'
 import { ruleLogit } from '@sightline/core/moderation/rule-logit.js'
 import type { RuleIndex } from './rule-index.ts'
@@ -102,17 +103,9 @@ export class Scorer {
   #rulesOf(camera: string): ReadonlySet<CompiledRule> {
     let rules = this.#cameras.get(camera)
     if (rules === undefined) {
-      rules = new Set(this.#vectors.bundle.rules.filter(rule => matchesAny(rule.cameras, camera)))
+      rules = new Set(this.#vectors.bundle.rules.filter(rule => matchesCamera(rule.cameras, camera)))
       this.#cameras.set(camera, rules)
     }
     return rules
   }
-}
-
-/** `*` stands for any run of characters; everything else for itself. */
-function matchesAny(globs: readonly string[], camera: string): boolean {
-  return globs.some(glob => {
-    const parts = glob.split('*').map(part => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-    return new RegExp(`^${parts.join('.*')}$`).test(camera)
-  })
 }

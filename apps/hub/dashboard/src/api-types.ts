@@ -47,6 +47,31 @@ export interface Incident {
   readonly frames: number
   readonly bestFrameId: string
   readonly thumbnailUrl: string | null
+  /** Null until somebody has reviewed it. */
+  readonly review: IncidentReview | null
+}
+
+export type ReviewVerdict = 'confirm' | 'dismiss' | 'relabel'
+
+export interface IncidentReview {
+  readonly verdict: ReviewVerdict
+  /** Of relabel: the rule that should have raised it. */
+  readonly rule: string | null
+  readonly note: string | null
+  readonly at: string
+}
+
+export interface QueuedIncident extends Incident {
+  /** By rank, or drawn at random. */
+  readonly reason: 'priority' | 'audit'
+  /** Nearness of the peak to the rule's threshold, 0 to 1; null when the rule is gone. */
+  readonly uncertainty: number | null
+}
+
+export interface ReviewQueue {
+  /** Of these `incidents` are the first. */
+  readonly waiting: number
+  readonly incidents: readonly QueuedIncident[]
 }
 
 export interface NodeCamera {

@@ -3,6 +3,8 @@ import type {
   Frame,
   FrameFilter,
   Incident,
+  ReviewQueue,
+  ReviewVerdict,
   Rule,
   RulesDocument,
   SearchAnswer,
@@ -115,6 +117,19 @@ export class ApiClient {
   async incidents(limit: number, signal?: AbortSignal): Promise<readonly Incident[]> {
     return (await this.#get<{ events: readonly Incident[] }>('/events', { limit: String(limit) }, signal))
       .events
+  }
+
+  async reviewQueue(limit: number, signal?: AbortSignal): Promise<ReviewQueue> {
+    return this.#get('/review', { limit: String(limit) }, signal)
+  }
+
+  /** `rule` with relabel only: the one that should have raised it. */
+  async review(incident: string, verdict: { verdict: ReviewVerdict; rule?: string }): Promise<Incident> {
+    return this.#send('POST', `/review/${encodeURIComponent(incident)}`, verdict)
+  }
+
+  async undoReview(incident: string): Promise<Incident> {
+    return this.#request(`/review/${encodeURIComponent(incident)}`, { method: 'DELETE' })
   }
 
   async rules(signal?: AbortSignal): Promise<RulesDocument> {

@@ -4,6 +4,7 @@ import { FrameDrawer } from './components/frame-drawer.tsx'
 import { Shell } from './components/shell.tsx'
 import { DevicesPage } from './pages/devices.tsx'
 import { LivePage } from './pages/live.tsx'
+import { ReviewPage } from './pages/review.tsx'
 import { RulesPage } from './pages/rules.tsx'
 import { SearchPage } from './pages/search.tsx'
 import { formatHash, navigate, type Route, useRoute } from './router.ts'
@@ -41,5 +42,6 @@ function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame
   if (route.page === 'live') return <LivePage onOpenFrame={onOpenFrame} />
   if (route.page === 'devices') return <DevicesPage />
   if (route.page === 'rules') return <RulesPage />
+  if (route.page === 'review') return <ReviewPage />
   return <SearchPage params={route.params} onOpenFrame={onOpenFrame} />
 }

@@ -10,16 +10,22 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Backtest } from '../moderation/backtest.ts'
+import type { Moderator } from '../moderation/moderator.ts'
+import type { ReviewDesk } from '../moderation/review-desk.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
+import { backtestRoutes } from './routes/backtest.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
 import { modelRoutes } from './routes/models.ts'
+import { moderationRoutes } from './routes/moderations.ts'
+import { reviewRoutes } from './routes/review.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -37,6 +43,9 @@ export interface ApiParts {
   readonly rules: RuleDesk
   readonly search: Search
   readonly models: ModelStoreFiles
+  readonly moderator: Moderator
+  readonly backtest: Backtest
+  readonly reviews: ReviewDesk
 }
 
 export interface HttpApiOptions {
@@ -92,7 +101,7 @@ export class HttpApi implements Service {
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version } = this.#options
-    const { store, model, index, ingest, rules, search, models } = parts
+    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
     const app = Fastify({
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
@@ -121,6 +130,9 @@ export class HttpApi implements Service {
         await api.register(frameRoutes, { store })
         await api.register(fleetRoutes, { store, live: this.#live })
         await api.register(ruleRoutes, { rules })
+        await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
+        await api.register(backtestRoutes, { backtest, rules, store })
+        await api.register(reviewRoutes, { reviews, store, live: this.#live })
         await api.register(encodeRoutes, { model })
         await api.register(systemRoutes, {
           store,
@@ -163,11 +175,10 @@ export class HttpApi implements Service {
   #feedLive(): () => void {
     const { ingest, store } = this.#options.parts
     const live = this.#live
-    const hasThumbnail = (id: string) => store.frame(id)?.hasThumbnail ?? false
     const offStored = ingest.on('stored', result => {
       if (live.clients === 0) return
       for (const frame of result.frames) live.send('frame', frameView(frame))
-      for (const incident of result.incidents) live.send('incident', incidentView(incident, hasThumbnail))
+      for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
     })
     const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
     return () => {

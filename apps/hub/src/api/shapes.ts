@@ -1,5 +1,6 @@
 import { CameraStatus, NAME_PATTERN, NodeStats, Rule, SEVERITIES, Verdict } from '@sightline/core'
 import { Type } from 'typebox'
+import { REVIEW_VERDICTS } from '../store/record-store.ts'
 
 /** Shapes of the HTTP API; the OpenAPI document and the response serialisers are made from these. */
 
@@ -57,6 +58,17 @@ export const IncidentShape = Type.Object({
   frames: Type.Integer(),
   bestFrameId: Type.String(),
   thumbnailUrl: nullable(Type.String()),
+  review: nullable(
+    Type.Object(
+      {
+        verdict: Type.Enum([...REVIEW_VERDICTS]),
+        rule: nullable(Type.String()),
+        note: nullable(Type.String()),
+        at: Time,
+      },
+      { description: 'What a person said of it.' },
+    ),
+  ),
 })
 
 export const NodeShape = Type.Object({

@@ -16,7 +16,8 @@ export function frameView(frame: Frame) {
   }
 }
 
-export function incidentView(incident: Incident, hasThumbnail: (frameId: string) => boolean) {
+export function incidentView(incident: Incident, store: Pick<RecordStore, 'frame' | 'review'>) {
+  const review = store.review(incident.id)
   return {
     id: incident.id,
     rule: incident.rule,
@@ -31,7 +32,11 @@ export function incidentView(incident: Incident, hasThumbnail: (frameId: string)
     peakScore: incident.peakScore,
     frames: incident.frames,
     bestFrameId: incident.bestFrameId,
-    thumbnailUrl: hasThumbnail(incident.bestFrameId) ? thumbnailUrl(incident.bestFrameId) : null,
+    thumbnailUrl: store.frame(incident.bestFrameId)?.hasThumbnail ? thumbnailUrl(incident.bestFrameId) : null,
+    review:
+      review === undefined
+        ? null
+        : { verdict: review.verdict, rule: review.rule, note: review.note, at: iso(review.at) },
   }
 }
 

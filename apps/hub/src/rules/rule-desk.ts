@@ -3,14 +3,22 @@ import {
   encodeMessagePack,
   fault,
   type Log,
+  type RuleBundle,
   rulesTopic,
   type Service,
   systemClock,
 } from '@sightline/core'
+import { type CompiledRules, compiledRules } from '../moderation/compiled-rules.ts'
 import type { RecordStore, RuleDocument } from '../store/record-store.ts'
 import { compileRules, type RuleModel } from './compile.ts'
 import { starterRules } from './starter-rules.ts'
-import { cannotWarnings, type PromptCheck, type RuleWarning, validateRules } from './validate.ts'
+import {
+  cannotWarnings,
+  type PromptCheck,
+  type RuleWarning,
+  validateRule,
+  validateRules,
+} from './validate.ts'
 
 /** Every device of a site; finer groups have names of their own. */
 const GROUP = 'all'
@@ -39,6 +47,7 @@ export class RuleDesk implements Service {
   readonly #clock: Clock
   readonly #sites: Set<string>
   #document: RuleDocument = { version: 0, updatedAt: 0, rules: [] }
+  #compiled: CompiledRules | undefined
   #payload: Uint8Array | undefined
   /** Changes happen one after the other, in the order in which they were asked for. */
   #last: Promise<unknown> = Promise.resolve()
@@ -55,10 +64,12 @@ export class RuleDesk implements Service {
     const kept = store.rules()
     const document = kept ?? { version: 1, updatedAt: this.#clock.now(), rules: starterRules() }
     for (const { site } of store.nodes()) this.#sites.add(site)
-    const payload = encodeMessagePack(await compileRules(document, model))
+    const bundle = await compileRules(document, model)
+    const payload = encodeMessagePack(bundle)
     if (kept === undefined) await store.putRules(document)
     this.#document = document
     this.#payload = payload
+    this.#compiled = compiledRules(document, bundle)
     await Promise.all([...this.#sites].map(site => this.#send(site)))
   }
 
@@ -68,6 +79,12 @@ export class RuleDesk implements Service {
 
   get(): RuleDocument {
     return this.#document
+  }
+
+  /** What is in force, as devices with the hub's model have it. @throws NOT_READY before `start` is done */
+  compiled(): CompiledRules {
+    if (this.#compiled === undefined) throw fault('NOT_READY', 'the rules are still being compiled')
+    return this.#compiled
   }
 
   warnings(): RuleWarning[] {
@@ -84,6 +101,17 @@ export class RuleDesk implements Service {
     const change = this.#last.then(() => this.#replace(rules, expectedVersion))
     this.#last = change.catch(() => undefined)
     return change
+  }
+
+  /**
+   * One rule as devices would get it, without putting it in force; a disabled one as if it were enabled.
+   * @throws RULES_INVALID with paths like `rule.off`; MODEL_*
+   */
+  async compileOne(given: unknown): Promise<RuleBundle> {
+    const { model } = this.#options
+    const rule = validateRule(given, { fitsContext: model.fitsContext?.bind(model) })
+    const version = Math.max(1, this.#document.version)
+    return compileRules({ version, updatedAt: 0, rules: [{ ...rule, enabled: true }] }, model)
   }
 
   /** Sends the rules to a site that was not known before. */
@@ -110,10 +138,12 @@ export class RuleDesk implements Service {
     // Devices order bundles by this: it must grow even when the hub's clock was set back.
     const updatedAt = Math.max(this.#clock.now(), this.#document.updatedAt + 1)
     const document = { version: version + 1, updatedAt, rules }
-    const payload = encodeMessagePack(await compileRules(document, model))
+    const bundle = await compileRules(document, model)
+    const payload = encodeMessagePack(bundle)
     await store.putRules(document)
     this.#document = document
     this.#payload = payload
+    this.#compiled = compiledRules(document, bundle)
     log.info({ version: document.version, rules: rules.length, bytes: payload.byteLength }, 'rules changed')
     await Promise.all([...this.#sites].map(site => this.#send(site)))
     return document

@@ -1,4 +1,4 @@
-import { fault, faultLines, Rule, type SchemaFault, schemaFaults } from '@sightline/core'
+import { fault, faultLines, isFault, Rule, type SchemaFault, schemaFaults } from '@sightline/core'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 
@@ -23,6 +23,20 @@ export function validateRules(given: unknown, check: PromptCheck = {}): Rule[] {
   if (faults.length === 0) faults.push(...meaningFaults(document.rules, check))
   if (faults.length > 0) throw fault('RULES_INVALID', faultLines(faults), { details: { faults } })
   return document.rules
+}
+
+/** As `validateRules` for one rule; paths are like `rule.off`. @throws RULES_INVALID */
+export function validateRule(given: unknown, check: PromptCheck = {}): Rule {
+  try {
+    return validateRules([given], check)[0]!
+  } catch (error) {
+    if (!isFault(error, 'RULES_INVALID')) throw error
+    const faults = (error.details.faults as SchemaFault[]).map(({ path, message }) => ({
+      path: path.replace(/^rules\.0/, 'rule'),
+      message,
+    }))
+    throw fault('RULES_INVALID', faultLines(faults), { details: { faults } })
+  }
 }
 
 function meaningFaults(rules: readonly Rule[], { fitsContext }: PromptCheck): SchemaFault[] {

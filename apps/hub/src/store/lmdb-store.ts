@@ -14,14 +14,18 @@ import type {
   EmbeddedFrame,
   Frame,
   FrameFilter,
+  FrameSource,
   Incident,
   IncidentFilter,
+  Label,
   NodeRecord,
   QuarantineEntry,
   RecordStore,
+  Review,
   RuleDocument,
   StoreCounts,
 } from './record-store.ts'
+import { newestLabels, putReview, removeReview } from './review-rows.ts'
 
 const MAX_QUARANTINED = 1000
 /** Rows read by one listing at most, so that a filter that matches nothing cannot read the whole store. */
@@ -46,7 +50,7 @@ export async function openLmdbStore({
     mkdirSync(dir, { recursive: true })
     const tables = await openTables(dir)
     const guard = new DiskGuard({ dir, minFreeBytes, clock })
-    const store = new LmdbStore({ tables, committer: new Committer({ root: tables.root, guard }) })
+    const store = new LmdbStore({ dir, tables, committer: new Committer({ root: tables.root, guard }) })
     log.info({ dir, ...store.counts() }, 'store opened')
     return store
   } catch (cause) {
@@ -56,10 +60,12 @@ export async function openLmdbStore({
 }
 
 class LmdbStore implements RecordStore {
+  readonly #dir: string
   readonly #tables: Tables
   readonly #committer: Committer
 
-  constructor({ tables, committer }: { tables: Tables; committer: Committer }) {
+  constructor({ dir, tables, committer }: { dir: string; tables: Tables; committer: Committer }) {
+    this.#dir = dir
     this.#tables = tables
     this.#committer = committer
   }
@@ -77,6 +83,10 @@ class LmdbStore implements RecordStore {
     return ord === undefined ? undefined : this.frameByOrd(ord)
   }
 
+  ordOf(id: string): number | undefined {
+    return this.#tables.ords.get(id)
+  }
+
   frameByOrd(ord: number): EmbeddedFrame | undefined {
     const row = this.#tables.frames.get(ord)
     return row === undefined ? undefined : embeddedFrame(this.#tables, ord, row)
@@ -91,6 +101,10 @@ class LmdbStore implements RecordStore {
     return scanFrames(this.#tables, after)
   }
 
+  frameSource(): FrameSource {
+    return { kind: 'lmdb', dir: this.#dir }
+  }
+
   recent(filter: FrameFilter, limit: number): Frame[] {
     return newestFrames(this.#tables, filter, { limit, maxRows: MAX_LISTED }).map(ord =>
       listedFrame(ord, this.#tables.frames.get(ord)!),
@@ -103,7 +117,7 @@ class LmdbStore implements RecordStore {
   }
 
   incidents(filter: IncidentFilter, limit: number): Incident[] {
-    const { from = 0, to = Number.MAX_SAFE_INTEGER, open } = filter
+    const { from = 0, to = Number.MAX_SAFE_INTEGER, open, reviewed } = filter
     const found: Incident[] = []
     const range = {
       start: [to, ''] as [number, string],
@@ -115,11 +129,28 @@ class LmdbStore implements RecordStore {
       const incident = this.incident(id)
       if (incident === undefined) continue
       if (open !== undefined && (incident.endedAt === null) !== open) continue
+      if (reviewed !== undefined && this.#tables.reviews.doesExist(id) !== reviewed) continue
       const names = ['site', 'node', 'camera', 'rule'] as const
       if (names.some(name => filter[name] !== undefined && filter[name] !== incident[name])) continue
       if (found.push(incident) === limit) break
     }
     return found
+  }
+
+  putReview(review: Review): Promise<void> {
+    return this.#committer.run(() => putReview(this.#tables, review))
+  }
+
+  removeReview(incident: string): Promise<Review | undefined> {
+    return this.#committer.run(() => removeReview(this.#tables, incident))
+  }
+
+  review(incident: string): Review | undefined {
+    return this.#tables.reviews.get(incident)
+  }
+
+  labels({ rule }: { readonly rule?: string | undefined }, limit: number): Label[] {
+    return newestLabels(this.#tables, rule, limit)
   }
 
   nodes(): NodeRecord[] {

@@ -1,10 +1,13 @@
-import { fault, type SeqSet } from '@sightline/core'
+import type { SeqSet } from '@sightline/core'
+import { fault } from '@sightline/core/errors.js'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import type { StoredIncident } from './fold-incident.ts'
-import type { Frame, NodeRecord, QuarantineEntry, RuleDocument } from './record-store.ts'
+import type { Frame, NodeRecord, QuarantineEntry, Review, RuleDocument } from './record-store.ts'
 
 /** Layout of the tables; a change of it comes with a migration. */
 const FORMAT = 1
+
+const MAX_TABLES = 32
 
 /** A frame as it lies on disk: the id is made of the rest, and vector and thumbnail have tables of their own. */
 export type FrameRow = Omit<Frame, 'ord' | 'id'>
@@ -29,6 +32,12 @@ export interface Tables {
   readonly incidents: Database<StoredIncident, string>
   /** [startedAt, id] -> true. */
   readonly incidentsByStart: Database<true, [number, string]>
+  /** Incident id -> what a person said of it. */
+  readonly reviews: Database<Review, string>
+  /** [at, incident] -> true. */
+  readonly reviewsByTime: Database<true, [number, string]>
+  /** [rule, at, incident] -> true, for every rule that the review's labels name. */
+  readonly reviewsByRule: Database<true, [string, number, string]>
   readonly nodes: Database<NodeRecord, string>
   readonly rules: Database<RuleDocument, string>
   readonly quarantine: Database<QuarantineEntry, number>
@@ -39,7 +48,7 @@ export interface Tables {
 /** @throws STORE_FAILED when a newer hub has written the tables */
 export async function openTables(path: string): Promise<Tables> {
   // With overlapping sync a commit resolves before it is on disk; acknowledgements rest on these commits.
-  const root = open({ path, maxDbs: 16, overlappingSync: false, compression: false })
+  const root = open({ path, maxDbs: MAX_TABLES, overlappingSync: false, compression: false })
   const tables = tablesOf(root)
   const format = tables.counters.get('format')
   if (format === undefined) await tables.counters.put('format', FORMAT)
@@ -48,6 +57,16 @@ export async function openTables(path: string): Promise<Tables> {
     throw fault('STORE_FAILED', `written by a newer hub: format ${format}, this one knows ${FORMAT}`)
   }
   return tables
+}
+
+/** For a second reader in the same process, on a thread of its own; tables that nobody has made yet cannot be opened. */
+export function openFrameTables(path: string): Pick<Tables, 'root' | 'frames' | 'vectors'> {
+  const root = open({ path, maxDbs: MAX_TABLES, overlappingSync: false, compression: false, readOnly: true })
+  return {
+    root,
+    frames: root.openDB('frames', {}),
+    vectors: root.openDB('vectors', { encoding: 'binary' }),
+  }
 }
 
 function tablesOf(root: RootDatabase): Tables {
@@ -62,6 +81,9 @@ function tablesOf(root: RootDatabase): Tables {
     sessions: root.openDB('sessions', {}),
     incidents: root.openDB('incidents', {}),
     incidentsByStart: root.openDB('incidents-by-start', {}),
+    reviews: root.openDB('reviews', {}),
+    reviewsByTime: root.openDB('reviews-by-time', {}),
+    reviewsByRule: root.openDB('reviews-by-rule', {}),
     nodes: root.openDB('nodes', {}),
     rules: root.openDB('rules', {}),
     quarantine: root.openDB('quarantine', {}),

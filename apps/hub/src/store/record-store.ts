@@ -85,6 +85,36 @@ export interface FrameFilter {
 export interface IncidentFilter extends FrameFilter {
   readonly rule?: string | undefined
   readonly open?: boolean | undefined
+  readonly reviewed?: boolean | undefined
+}
+
+export const REVIEW_VERDICTS = ['confirm', 'dismiss', 'relabel'] as const
+
+/** What a person said of an incident. */
+export interface Review {
+  readonly incident: string
+  readonly verdict: (typeof REVIEW_VERDICTS)[number]
+  /** Of `relabel`: the rule that should have raised it. Null otherwise. */
+  readonly rule: string | null
+  readonly note: string | null
+  /** Hub time, milliseconds since the epoch. */
+  readonly at: number
+  /** What it says of frames. */
+  readonly labels: readonly FrameLabel[]
+}
+
+export interface FrameLabel {
+  /** Id of the frame. */
+  readonly frame: string
+  readonly rule: string
+  /** Whether the frame shows what the rule looks for. */
+  readonly positive: boolean
+}
+
+export interface Label extends FrameLabel {
+  /** The incident whose review gave it. */
+  readonly incident: string
+  readonly at: number
 }
 
 /** What a hub knows of a node, besides its records. */
@@ -112,6 +142,11 @@ export interface StoreCounts {
   readonly thumbnails: number
 }
 
+/**
+ * Where the frames lie, for worker threads that read them by themselves (`openFrameReader`). Can be sent to a thread.
+ */
+export type FrameSource = { readonly kind: 'lmdb'; readonly dir: string }
+
 /** Port: the durable truth of a hub. Everything else (indexes, caches, views) can be rebuilt from it. */
 export interface RecordStore {
   /**
@@ -124,15 +159,25 @@ export interface RecordStore {
   /** What is stored of a session; `upTo` 0 for one never seen. */
   stored(site: string, node: string, session: string): SeqSet
   frame(id: string): EmbeddedFrame | undefined
+  /** Of the frame with this id, without reading it. */
+  ordOf(id: string): number | undefined
   frameByOrd(ord: number): EmbeddedFrame | undefined
   thumbnail(id: string): Uint8Array | undefined
   /** Frames in storage order with `ord` > `after`. */
   scan(after: number): Iterable<EmbeddedFrame>
+  frameSource(): FrameSource
   /** Newest first by storage order. */
   recent(filter: FrameFilter, limit: number): Frame[]
   incident(id: string): Incident | undefined
   /** Newest first by start. */
   incidents(filter: IncidentFilter, limit: number): Incident[]
+  /** Durable when it resolves; replaces an earlier review of the incident, its labels included. @throws STORE_FAILED */
+  putReview(review: Review): Promise<void>
+  /** Takes a review back, its labels included; resolves with what it was. @throws STORE_FAILED */
+  removeReview(incident: string): Promise<Review | undefined>
+  review(incident: string): Review | undefined
+  /** Newest first. */
+  labels(filter: { readonly rule?: string | undefined }, limit: number): Label[]
   nodes(): NodeRecord[]
   /** Merges what is given into the node's record. */
   updateNode(

@@ -13,6 +13,7 @@ const NAVIGATION: readonly { page: Page; label: string; icon: IconName }[] = [
   { page: 'live', label: 'Live', icon: 'live' },
   { page: 'devices', label: 'Devices', icon: 'chip' },
   { page: 'rules', label: 'Rules', icon: 'rules' },
+  { page: 'review', label: 'Review', icon: 'check' },
 ]
 
 const STATES: Readonly<Record<LiveState, string>> = {

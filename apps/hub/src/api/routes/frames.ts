@@ -69,7 +69,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
     async ({ query: { limit, rule, open, ...filter } }) => ({
       events: store
         .incidents({ ...parseFilter(filter), rule, open }, limit ?? 50)
-        .map(incident => incidentView(incident, id => store.frame(id)?.hasThumbnail ?? false)),
+        .map(incident => incidentView(incident, store)),
     }),
   )
 }

@@ -1,0 +1,150 @@
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { type ApiError, asApiError } from '../api.ts'
+import type { QueuedIncident, ReviewVerdict } from '../api-types.ts'
+import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { plural } from '../format.ts'
+import {
+  current,
+  decided,
+  moved,
+  movedTo,
+  newSession,
+  openCount,
+  type ReviewSession,
+  reviewKey,
+  undone,
+} from '../review-session.ts'
+import { useResource, useServices } from '../services.ts'
+import { ReviewDetail } from './review-detail.tsx'
+import { ReviewList } from './review-list.tsx'
+
+/** Incidents on the table at once; the next come when these are done. */
+const TABLE = 100
+
+const SAID: Readonly<Record<ReviewVerdict, string>> = {
+  confirm: 'Confirmed',
+  dismiss: 'Dismissed',
+  relabel: 'Relabelled',
+}
+
+export function ReviewPage() {
+  const { api } = useServices()
+  const queue = useResource('review', signal => api.reviewQueue(TABLE, signal))
+  const [session, setSession] = useState<ReviewSession>(newSession([]))
+  const [failed, setFailed] = useState<ApiError>()
+  const [said, setSaid] = useState('')
+  const busy = useRef(false)
+  const { data } = queue
+  useEffect(() => {
+    if (data !== undefined) setSession(newSession(data.incidents))
+  }, [data])
+
+  /** One request at a time: a key that is held down must not judge what nobody has seen. */
+  const ask = async (request: () => Promise<unknown>, then: () => void) => {
+    if (busy.current) return
+    busy.current = true
+    setFailed(undefined)
+    try {
+      await request()
+      then()
+    } catch (error) {
+      setFailed(asApiError(error))
+    } finally {
+      busy.current = false
+    }
+  }
+  const judge = (item: QueuedIncident, verdict: ReviewVerdict, rule?: string) =>
+    ask(
+      () => api.review(item.id, rule === undefined ? { verdict } : { verdict, rule }),
+      () => {
+        setSession(last => decided(last, item.id, verdict))
+        setSaid(`${SAID[verdict]}: ${item.ruleName} on camera ${item.camera}.`)
+      },
+    )
+  const undo = () => {
+    const id = session.history.at(-1)
+    if (id === undefined) return
+    void ask(
+      () => api.undoReview(id),
+      () => {
+        setSession(last => undone(last, id))
+        setSaid('Taken back.')
+      },
+    )
+  }
+
+  const item = current(session)
+  const onKey = (event: KeyboardEvent) => {
+    const key = event.repeat && event.key.length === 1 ? undefined : reviewKey(event)
+    if (key === undefined || isTyping(event.target) || document.querySelector('dialog[open]') !== null) return
+    event.preventDefault()
+    if (key === 'next' || key === 'previous') setSession(moved(session, key === 'next' ? 1 : -1))
+    else if (key === 'undo') undo()
+    else if (item !== undefined) void judge(item, key)
+  }
+  const newest = useRef(onKey)
+  newest.current = onKey
+  useEffect(() => {
+    const follow = (event: KeyboardEvent) => newest.current(event)
+    addEventListener('keydown', follow)
+    return () => removeEventListener('keydown', follow)
+  }, [])
+
+  const open = openCount(session)
+  const beyond = (data?.waiting ?? 0) - session.items.length
+  return (
+    <div class="page">
+      <header class="page-head">
+        <div>
+          <h1>Review</h1>
+          <p class="page-sub">
+            {data !== undefined && `${plural(open + beyond, 'incident')} to review`}
+            {data === undefined && queue.loading && 'Loading…'}
+          </p>
+        </div>
+        <p class="review-keys hint">
+          <kbd>j</kbd> <kbd>k</kbd> move · <kbd>c</kbd> confirm · <kbd>d</kbd> dismiss · <kbd>u</kbd> undo
+        </p>
+      </header>
+      <p class="visually-hidden" role="status">
+        {said}
+      </p>
+      {failed !== undefined && <ErrorNote error={failed} />}
+      {data === undefined && queue.error !== undefined && (
+        <ErrorState error={queue.error} onRetry={queue.reload} />
+      )}
+      {data === undefined && queue.loading && <SkeletonCards cards={2} class="review" />}
+      {data !== undefined && session.items.length === 0 && (
+        <EmptyState icon="check" title="Nothing to review">
+          <p>
+            Incidents wait here for a verdict. Each verdict teaches the hub how far a rule can be trusted.
+          </p>
+        </EmptyState>
+      )}
+      {item !== undefined && (
+        <div class="review">
+          <ReviewList session={session} onChoose={id => setSession(movedTo(session, id))} />
+          <ReviewDetail
+            key={item.id}
+            item={item}
+            verdict={session.verdicts.get(item.id)}
+            canUndo={session.history.length > 0}
+            onJudge={(verdict, rule) => void judge(item, verdict, rule)}
+            onUndo={undo}
+          />
+        </div>
+      )}
+      {session.items.length > 0 && open === 0 && (
+        <p class="review-done">
+          <button type="button" class="button button-primary" onClick={queue.reload}>
+            {beyond > 0 ? `Next ${Math.min(beyond, TABLE)}` : 'Look for more'}
+          </button>
+        </p>
+      )}
+    </div>
+  )
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest('input, select, textarea') !== null
+}

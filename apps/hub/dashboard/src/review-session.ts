@@ -1,0 +1,72 @@
+import type { QueuedIncident, ReviewVerdict } from './api-types.ts'
+
+/** Incidents on the table, the one that is looked at, and what was said of them. */
+export interface ReviewSession {
+  readonly items: readonly QueuedIncident[]
+  readonly at: number
+  readonly verdicts: ReadonlyMap<string, ReviewVerdict>
+  /** Ids in the order of their verdicts, for taking them back. */
+  readonly history: readonly string[]
+}
+
+export function newSession(items: readonly QueuedIncident[]): ReviewSession {
+  return { items, at: 0, verdicts: new Map(), history: [] }
+}
+
+export function current({ items, at }: ReviewSession): QueuedIncident | undefined {
+  return items[at]
+}
+
+/** Stays within the list. */
+export function moved(session: ReviewSession, step: number): ReviewSession {
+  return { ...session, at: Math.max(0, Math.min(session.items.length - 1, session.at + step)) }
+}
+
+export function movedTo(session: ReviewSession, id: string): ReviewSession {
+  const at = session.items.findIndex(item => item.id === id)
+  return at < 0 ? session : { ...session, at }
+}
+
+/** On to the next one without a verdict, from the top again at the end; nowhere when there is none left. */
+export function decided(session: ReviewSession, id: string, verdict: ReviewVerdict): ReviewSession {
+  const verdicts = new Map(session.verdicts).set(id, verdict)
+  const history = [...session.history.filter(each => each !== id), id]
+  const { items, at } = session
+  const isOpen = (item: QueuedIncident) => !verdicts.has(item.id)
+  const next = [...items.slice(at + 1), ...items.slice(0, at)].find(isOpen)
+  const to = next === undefined ? at : items.indexOf(next)
+  return { items, at: to, verdicts, history }
+}
+
+/** Back at the incident whose verdict was taken back. */
+export function undone(session: ReviewSession, id: string): ReviewSession {
+  const verdicts = new Map(session.verdicts)
+  verdicts.delete(id)
+  const history = session.history.filter(each => each !== id)
+  return movedTo({ ...session, verdicts, history }, id)
+}
+
+export function openCount({ items, verdicts }: ReviewSession): number {
+  return items.filter(({ id }) => !verdicts.has(id)).length
+}
+
+export type ReviewKey = 'next' | 'previous' | 'confirm' | 'dismiss' | 'undo'
+
+const KEYS: Readonly<Record<string, ReviewKey>> = {
+  j: 'next',
+  ArrowDown: 'next',
+  k: 'previous',
+  ArrowUp: 'previous',
+  c: 'confirm',
+  d: 'dismiss',
+  u: 'undo',
+}
+
+export function reviewKey({
+  key,
+  ctrlKey,
+  metaKey,
+  altKey,
+}: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey'>): ReviewKey | undefined {
+  return ctrlKey || metaKey || altKey ? undefined : KEYS[key]
+}

@@ -1,0 +1,117 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { ReviewDesk } from '../../moderation/review-desk.ts'
+import { type Incident, REVIEW_VERDICTS, type RecordStore } from '../../store/record-store.ts'
+import { parseFilter } from '../filter.ts'
+import type { LiveFeed } from '../live-feed.ts'
+import { FilterShape, IncidentShape, Limit } from '../shapes.ts'
+import { incidentView } from '../views.ts'
+
+const RuleId = Type.String({ minLength: 1, maxLength: 64 })
+const Id = Type.Object({ incident: Type.String({ minLength: 1, maxLength: 64 }) })
+
+const Queued = Type.Object({
+  ...IncidentShape.properties,
+  reason: Type.Enum(['priority', 'audit'], { description: 'By rank, or drawn at random.' }),
+  uncertainty: Type.Union([Type.Number(), Type.Null()], {
+    description:
+      'Nearness of the peak score to the threshold of the rule, 0 to 1; null when the rule is gone.',
+  }),
+})
+
+const LabelShape = Type.Object({
+  frameId: Type.String(),
+  rule: Type.String(),
+  positive: Type.Boolean(),
+  incident: Type.String(),
+  at: Type.String({ format: 'date-time' }),
+})
+
+export interface ReviewParts {
+  readonly reviews: ReviewDesk
+  readonly store: RecordStore
+  readonly live: LiveFeed
+}
+
+export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, { reviews, store, live }) => {
+  /** Whoever watches sees what was said, too. */
+  const tell = (incident: Incident) => {
+    const view = incidentView(incident, store)
+    live.send('incident', view)
+    return view
+  }
+
+  app.get(
+    '/review',
+    {
+      schema: {
+        summary: 'Incidents that nobody has reviewed, most pressing first',
+        description:
+          'By severity, then by nearness to the threshold; every tenth is drawn at random (audit). Of very many the ' +
+          'newest 5000 are ranked.',
+        querystring: Type.Object(
+          { limit: Limit(50, 500), rule: Type.Optional(RuleId), ...FilterShape },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Object({ waiting: Type.Integer(), incidents: Type.Array(Queued) }) },
+      },
+    },
+    async ({ query: { limit, rule, ...filter } }) => {
+      const queue = reviews.queue({ ...parseFilter(filter), rule })
+      const incidents = queue.slice(0, limit ?? 50).map(({ incident, reason, uncertainty }) => ({
+        ...incidentView(incident, store),
+        reason,
+        uncertainty,
+      }))
+      return { waiting: queue.length, incidents }
+    },
+  )
+
+  app.post(
+    '/review/:incident',
+    {
+      schema: {
+        summary: 'Confirm, dismiss or relabel an incident',
+        description: 'Its best frame becomes a label. A second verdict replaces the first.',
+        params: Id,
+        body: Type.Object(
+          {
+            verdict: Type.Enum([...REVIEW_VERDICTS]),
+            rule: Type.Optional(RuleId),
+            note: Type.Optional(Type.String({ maxLength: 2000 })),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 200: IncidentShape },
+      },
+    },
+    async ({ params, body }) => tell(await reviews.review(params.incident, body)),
+  )
+
+  app.delete(
+    '/review/:incident',
+    { schema: { summary: 'Take a review back', params: Id, response: { 200: IncidentShape } } },
+    async ({ params }) => tell(await reviews.undo(params.incident)),
+  )
+
+  app.get(
+    '/labels',
+    {
+      schema: {
+        summary: 'What reviewers said of frames, newest first',
+        querystring: Type.Object(
+          { limit: Limit(100, 10_000), rule: Type.Optional(RuleId) },
+          { additionalProperties: false },
+        ),
+        response: { 200: Type.Object({ labels: Type.Array(LabelShape) }) },
+      },
+    },
+    async ({ query: { limit, rule } }) => ({
+      labels: store.labels({ rule }, limit ?? 100).map(({ frame, at, ...label }) => ({
+        ...label,
+        frameId: frame,
+        at: new Date(at).toISOString(),
+      })),
+    }),
+  )
+}

@@ -1,0 +1,129 @@
+import type { CompiledRule, RuleBundle } from '@sightline/core'
+import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
+import { ruleLogit } from '@sightline/core/moderation/rule-logit.js'
+import type { FrameReader } from '../store/frame-reader.ts'
+import type { FrameRow } from '../store/lmdb-tables.ts'
+import type { FrameFilter } from '../store/record-store.ts'
+import { SimilarityKernel } from './similarity-kernel.ts'
+
+const KERNEL_BATCH = 256
+
+/** What to look for; can be sent to a thread. */
+export interface ScanPlan {
+  /** One rule, and its rows only. */
+  readonly bundle: RuleBundle
+  readonly filter: FrameFilter
+}
+
+/** Frames of one stretch of the store that the rule is for, a column each; in shared memory, so that threads pass them on for nothing. */
+export interface ScanColumns {
+  /** Frames looked at, matching or not. */
+  readonly scanned: number
+  /** Matching frames that another model embedded. */
+  readonly otherModels: number
+  readonly count: number
+  readonly ords: Float64Array
+  readonly capturedAt: Float64Array
+  /** Index into `names`. */
+  readonly sources: Uint32Array
+  /** Raw cosine of the best positive. */
+  readonly similarities: Float32Array
+  /** `ruleLogit`, without background or calibration. */
+  readonly logits: Float32Array
+  /** site~node~camera */
+  readonly names: readonly string[]
+}
+
+/** Puts one rule to stretches of the store. Keeps its names between them. */
+export class BacktestScan {
+  readonly #reader: FrameReader
+  readonly #plan: ScanPlan
+  readonly #rule: CompiledRule
+  readonly #kernel: SimilarityKernel
+  readonly #positives: readonly number[]
+  readonly #competitors: readonly number[]
+  readonly #sources = new Map<string, number | undefined>()
+  readonly #names: string[] = []
+
+  constructor({ reader, plan }: { reader: FrameReader; plan: ScanPlan }) {
+    const { bundle } = plan
+    this.#reader = reader
+    this.#plan = plan
+    this.#rule = bundle.rules[0]!
+    this.#positives = this.#rule.positives
+    this.#competitors = [...this.#rule.negatives, ...bundle.neutral]
+    const matrix = new Float32Array(new Uint8Array(bundle.vectors).buffer)
+    this.#kernel = new SimilarityKernel({ matrix, dim: bundle.dim, batch: KERNEL_BATCH })
+  }
+
+  /** Frames with `after` < ord <= `upTo`. */
+  scan(after: number, upTo: number): ScanColumns {
+    const { filter, bundle } = this.#plan
+    const columns = newColumns(upTo - after, bytes => new ArrayBuffer(bytes))
+    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = filter
+    let [scanned, otherModels, count, waiting] = [0, 0, 0, 0]
+    this.#reader.visit(after, upTo, (ord, frame, vector) => {
+      scanned++
+      if (frame.capturedAt < from || frame.capturedAt >= to) return
+      const source = this.#sourceOf(frame)
+      if (source === undefined) return
+      if (frame.fingerprint !== bundle.fingerprint) {
+        otherModels++
+        return
+      }
+      columns.ords[count] = ord
+      columns.capturedAt[count] = frame.capturedAt
+      columns.sources[count++] = source
+      this.#kernel.load(waiting++, vector())
+      if (waiting === KERNEL_BATCH) {
+        this.#judge(columns, count - waiting, waiting)
+        waiting = 0
+      }
+    })
+    this.#judge(columns, count - waiting, waiting)
+    // A narrow filter leaves most of the room empty.
+    const found = newColumns(count, bytes => new SharedArrayBuffer(bytes))
+    for (const key of ['ords', 'capturedAt', 'sources', 'similarities', 'logits'] as const)
+      found[key].set(columns[key].subarray(0, count))
+    return { ...found, scanned, otherModels, count, names: [...this.#names] }
+  }
+
+  #judge(into: Pick<ScanColumns, 'similarities' | 'logits'>, start: number, count: number): void {
+    const kernel = this.#kernel
+    const { logitScale } = this.#plan.bundle
+    kernel.run(count)
+    const competing = this.#competitors.map(() => 0)
+    for (let at = 0; at < count; at++) {
+      let best = Number.NEGATIVE_INFINITY
+      for (const row of this.#positives) best = Math.max(best, kernel.similarity(at, row))
+      for (const [i, row] of this.#competitors.entries()) competing[i] = kernel.similarity(at, row)
+      into.similarities[start + at] = best
+      into.logits[start + at] = ruleLogit(best, competing, logitScale)
+    }
+  }
+
+  /** Number of the frame's camera; undefined when neither filter nor rule asks for it. */
+  #sourceOf({ site, node, camera }: FrameRow): number | undefined {
+    const name = `${site}~${node}~${camera}`
+    if (this.#sources.has(name)) return this.#sources.get(name)
+    const { filter } = this.#plan
+    const wanted =
+      (filter.site ?? site) === site &&
+      (filter.node ?? node) === node &&
+      (filter.camera ?? camera) === camera &&
+      matchesCamera(this.#rule.cameras, camera)
+    const number = wanted ? this.#names.push(name) - 1 : undefined
+    this.#sources.set(name, number)
+    return number
+  }
+}
+
+function newColumns(count: number, memory: (bytes: number) => ArrayBufferLike) {
+  return {
+    ords: new Float64Array(memory(count * 8)),
+    capturedAt: new Float64Array(memory(count * 8)),
+    sources: new Uint32Array(memory(count * 4)),
+    similarities: new Float32Array(memory(count * 4)),
+    logits: new Float32Array(memory(count * 4)),
+  }
+}

@@ -1,0 +1,94 @@
+import { type Clock, fault, type Log } from '@sightline/core'
+import type { RuleDesk } from '../rules/rule-desk.ts'
+import type { FrameLabel, Incident, IncidentFilter, RecordStore, Review } from '../store/record-store.ts'
+import type { FindingsPlan } from './backtest-findings.ts'
+import { type QueuedIncident, reviewQueue } from './review-queue.ts'
+
+/** Unreviewed incidents that are ranked: the newest ones. */
+const MAX_RANKED = 5000
+/** Labels that a backtest is measured by: the newest ones. */
+const MAX_LABELS = 20_000
+
+export interface Verdict {
+  readonly verdict: Review['verdict']
+  /** With `relabel`, and only then: the rule that should have raised it. */
+  readonly rule?: string | undefined
+  readonly note?: string | undefined
+}
+
+export interface ReviewDeskOptions {
+  readonly store: Pick<
+    RecordStore,
+    'incident' | 'incidents' | 'putReview' | 'removeReview' | 'labels' | 'ordOf'
+  >
+  readonly rules: Pick<RuleDesk, 'get'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What people say of incidents, kept as labels of frames. */
+export class ReviewDesk {
+  readonly #options: ReviewDeskOptions
+
+  constructor(options: ReviewDeskOptions) {
+    this.#options = options
+  }
+
+  /** Incidents that nobody has reviewed, see `reviewQueue`; of very many the newest 5000. */
+  queue(filter: IncidentFilter): QueuedIncident[] {
+    const { store, rules } = this.#options
+    const thresholds = new Map(rules.get().rules.map(({ id, on }) => [id, on]))
+    const waiting = store.incidents({ ...filter, reviewed: false }, MAX_RANKED)
+    return reviewQueue(waiting, rule => thresholds.get(rule))
+  }
+
+  /**
+   * Keeps a verdict, in place of an earlier one. The incident's best frame gets the labels: of its own rule, and with
+   * `relabel` also of the right one.
+   * @throws API_NOT_FOUND; API_BAD_REQUEST for a rule that is missing, unknown or out of place; STORE_FAILED
+   */
+  async review(id: string, { verdict, rule, note }: Verdict): Promise<Incident> {
+    const { store, clock, log } = this.#options
+    const incident = store.incident(id)
+    if (incident === undefined) throw fault('API_NOT_FOUND', `there is no incident ${id}`)
+    if (verdict === 'relabel') this.#checkRule(incident, rule)
+    else if (rule !== undefined)
+      throw fault('API_BAD_REQUEST', `rule: only relabel takes one, not ${verdict}`)
+    const frame = incident.bestFrameId
+    const labels: FrameLabel[] = [{ frame, rule: incident.rule, positive: verdict === 'confirm' }]
+    if (rule !== undefined) labels.push({ frame, rule, positive: true })
+    const at = clock.now()
+    await store.putReview({ incident: id, verdict, rule: rule ?? null, note: note ?? null, at, labels })
+    log.info({ incident: id, rule: incident.rule, verdict }, 'incident reviewed')
+    return incident
+  }
+
+  /** @throws API_NOT_FOUND when there is no such incident, or nobody has reviewed it; STORE_FAILED */
+  async undo(id: string): Promise<Incident> {
+    const { store, log } = this.#options
+    const incident = store.incident(id)
+    const removed = await store.removeReview(id)
+    if (incident === undefined || removed === undefined)
+      throw fault('API_NOT_FOUND', `there is no review of incident ${id}`)
+    log.info({ incident: id, verdict: removed.verdict }, 'review taken back')
+    return incident
+  }
+
+  /** Reviewed frames of a rule that are stored, the newest word on each. */
+  labelsOf(rule: string): FindingsPlan['labels'] {
+    const { store } = this.#options
+    const known = new Map<number, boolean>()
+    for (const { frame, positive } of store.labels({ rule }, MAX_LABELS)) {
+      const ord = store.ordOf(frame)
+      if (ord !== undefined && !known.has(ord)) known.set(ord, positive)
+    }
+    return [...known].map(([ord, positive]) => ({ ord, positive }))
+  }
+
+  #checkRule(incident: Incident, rule: string | undefined): void {
+    if (rule === undefined) throw fault('API_BAD_REQUEST', 'rule: relabel needs the right one')
+    if (rule === incident.rule) throw fault('API_BAD_REQUEST', `rule: ${rule} is the one that raised it`)
+    if (!this.#options.rules.get().rules.some(({ id }) => id === rule))
+      throw fault('API_BAD_REQUEST', `rule: there is no rule ${rule}`)
+  }
+}

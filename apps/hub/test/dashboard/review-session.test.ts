@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest'
+import type { QueuedIncident } from '../../dashboard/src/api-types.ts'
+import {
+  current,
+  decided,
+  moved,
+  newSession,
+  openCount,
+  reviewKey,
+  undone,
+} from '../../dashboard/src/review-session.ts'
+
+const items = ['a', 'b', 'c'].map(id => ({ id }) as QueuedIncident)
+const at = (session: ReturnType<typeof newSession>) => current(session)?.id
+
+describe('a review session', () => {
+  test('moves within its list', () => {
+    const session = newSession(items)
+    expect(at(session)).toBe('a')
+    expect(at(moved(session, -1))).toBe('a')
+    expect(at(moved(moved(session, 1), 5))).toBe('c')
+    expect(current(moved(newSession([]), 1))).toBeUndefined()
+  })
+
+  test('goes on to what has no verdict yet, and stays when there is none', () => {
+    const first = decided(moved(newSession(items), 1), 'b', 'confirm')
+    expect(at(first)).toBe('c')
+    const second = decided(first, 'c', 'dismiss')
+    expect(at(second)).toBe('a')
+    expect(openCount(second)).toBe(1)
+    const third = decided(second, 'a', 'dismiss')
+    expect([at(third), openCount(third)]).toEqual(['a', 0])
+    expect(third.history).toEqual(['b', 'c', 'a'])
+  })
+
+  test('takes back and returns to what was taken back', () => {
+    const session = decided(decided(newSession(items), 'a', 'confirm'), 'b', 'dismiss')
+    const back = undone(session, 'b')
+    expect(at(back)).toBe('b')
+    expect(back.verdicts.has('b')).toBe(false)
+    expect(back.history).toEqual(['a'])
+    // A second verdict on the same incident is one step of the history.
+    expect(decided(moved(back, -1), 'a', 'dismiss').history).toEqual(['a'])
+  })
+
+  test('has its keys, and leaves the shortcuts of the browser alone', () => {
+    const plain = { ctrlKey: false, metaKey: false, altKey: false }
+    expect(['j', 'ArrowUp', 'c', 'd', 'u', 'x'].map(key => reviewKey({ key, ...plain }))).toEqual([
+      'next',
+      'previous',
+      'confirm',
+      'dismiss',
+      'undo',
+      undefined,
+    ])
+    expect(reviewKey({ key: 'c', ...plain, ctrlKey: true })).toBeUndefined()
+  })
+})

@@ -1,0 +1,136 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  checkConfig,
+  createLog,
+  type EmbeddingBatch,
+  encodeJson,
+  encodeMessagePack,
+  type IncidentEvent,
+  loadModel,
+  nodeTopic,
+  systemClock,
+  thumbnail,
+  vectorToBytes,
+} from '@sightline/core'
+import { createHub, type Hub } from '@sightline/hub/hub.js'
+import { HubSettings } from '@sightline/hub/settings.js'
+import { connectAsync, type MqttClient } from 'mqtt'
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+export const SESSION = '01JD0000000000000000000000'
+const address = { site: 'default', node: 'n1' }
+
+/** `camera/file` of the sample frames. */
+export const PHOTOS = ['yard/13-moose', 'lobby/01-cup-of-espresso', 'harbour/06-fireworks', 'yard/07-puppy']
+
+export function photo(name: string): Promise<Buffer> {
+  return readFile(join(ROOT, 'deploy/samples/cameras', `${name}.jpg`))
+}
+
+export function frameIdOf(seq: number): string {
+  return `default~n1~${SESSION}~${seq}`
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each checked by the expectation that reads it
+export type Answer = { readonly status: number; readonly body: any; readonly headers: Headers }
+
+/** A hub of its own whose node has sent the sample photos, and incidents on request. */
+export class TestHub {
+  readonly #dir: string
+  readonly #hub: Hub
+  readonly #agent: MqttClient
+  #seq = PHOTOS.length
+
+  private constructor(dir: string, hub: Hub, agent: MqttClient) {
+    this.#dir = dir
+    this.#hub = hub
+    this.#agent = agent
+  }
+
+  static async start(): Promise<TestHub> {
+    const dir = await mkdtemp(join(tmpdir(), 'moderation-'))
+    const settings = checkConfig(HubSettings, { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }, 'test')
+    const log = createLog({ name: 'hub', level: 'silent' })
+    const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
+    await hub.start()
+    const agent = await connectAsync(`mqtt://127.0.0.1:${hub.mqttPort}`, { clientId: 'default.n1' })
+    const test = new TestHub(dir, hub, agent)
+    await test.#sendPhotos()
+    return test
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#hub.httpPort}`
+  }
+
+  async stop(): Promise<void> {
+    await this.#agent.endAsync()
+    await this.#hub.stop()
+    await rm(this.#dir, { recursive: true, force: true })
+  }
+
+  async call(path: string, init?: RequestInit): Promise<Answer> {
+    const response = await fetch(this.url + path, init)
+    return { status: response.status, body: await response.json(), headers: response.headers }
+  }
+
+  post(path: string, body: unknown, method = 'POST'): Promise<Answer> {
+    const headers = { 'content-type': 'application/json' }
+    return this.call(path, { method, headers, body: JSON.stringify(body) })
+  }
+
+  /** One finished incident. */
+  async sendIncident(change: Partial<IncidentEvent> & Pick<IncidentEvent, 'incident'>): Promise<void> {
+    const event: IncidentEvent = {
+      v: 1,
+      session: SESSION,
+      seq: ++this.#seq,
+      phase: 'end',
+      rule: 'cat-in-view',
+      ruleName: 'Cat in view',
+      rulesVersion: 1,
+      severity: 'low',
+      camera: 'yard',
+      at: Date.UTC(2026, 0, 1, 12, 5),
+      startedAt: Date.UTC(2026, 0, 1, 12),
+      score: 0.1,
+      peakScore: 0.9,
+      frames: 2,
+      bestFrame: 1,
+      ...change,
+    }
+    await this.#agent.publishAsync(nodeTopic('event', address), encodeJson(event), { qos: 1 })
+  }
+
+  async #sendPhotos(): Promise<void> {
+    const model = await loadModel({ dir: join(ROOT, 'models/quantized/sightline-mini') })
+    const files = await Promise.all(PHOTOS.map(photo))
+    const vectors = await model.encodeImages(files)
+    const batch: EmbeddingBatch = {
+      v: 1,
+      session: SESSION,
+      fingerprint: model.fingerprint,
+      dim: model.dim,
+      dtype: 'f32',
+      historical: false,
+      skipped: [],
+      items: await Promise.all(
+        vectors.map(async (vector, i) => ({
+          seq: i + 1,
+          camera: PHOTOS[i]!.split('/')[0]!,
+          capturedAt: Date.UTC(2026, 0, 1, 12, i),
+          vector: vectorToBytes(vector),
+          verdicts: [],
+          thumbnail: new Uint8Array(await thumbnail(files[i]!)),
+        })),
+      ),
+    }
+    await this.#agent.publishAsync(nodeTopic('emb', address), Buffer.from(encodeMessagePack(batch)), {
+      qos: 1,
+    })
+    await model.close()
+  }
+}
