@@ -8,7 +8,7 @@ import { Broker } from './broker/broker.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { Ingest } from './ingest/ingest.ts'
-import { Metrics } from './metrics.ts'
+import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
@@ -82,68 +82,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
     version,
   })
-  metrics.observe([
-    {
-      name: 'sightline_index_vectors',
-      help: 'Vectors that can be searched.',
-      type: 'gauge',
-      read: () => index.stats().vectors,
-    },
-    {
-      name: 'sightline_index_tail_vectors',
-      help: 'Of those, searched exactly.',
-      type: 'gauge',
-      read: () => index.stats().tail,
-    },
-    {
-      name: 'sightline_index_segments',
-      help: 'HNSW segments.',
-      type: 'gauge',
-      read: () => index.stats().segments,
-    },
-    {
-      name: 'sightline_mqtt_clients',
-      help: 'Connected MQTT clients.',
-      type: 'gauge',
-      read: () => broker.clients,
-    },
-    {
-      name: 'sightline_ingest_messages_total',
-      help: 'MQTT messages taken in.',
-      type: 'counter',
-      read: () => ingest.stats.messages,
-    },
-    {
-      name: 'sightline_ingest_frames_total',
-      help: 'Frames stored.',
-      type: 'counter',
-      read: () => ingest.stats.frames,
-    },
-    {
-      name: 'sightline_ingest_events_total',
-      help: 'Incident events stored.',
-      type: 'counter',
-      read: () => ingest.stats.events,
-    },
-    {
-      name: 'sightline_ingest_duplicates_total',
-      help: 'Records that were already stored.',
-      type: 'counter',
-      read: () => ingest.stats.duplicates,
-    },
-    {
-      name: 'sightline_ingest_quarantined_total',
-      help: 'Payloads that could not be decoded.',
-      type: 'counter',
-      read: () => ingest.stats.quarantined,
-    },
-    {
-      name: 'sightline_ingest_failures_total',
-      help: 'Messages that the store refused.',
-      type: 'counter',
-      read: () => ingest.stats.failures,
-    },
-  ])
+  metrics.observe(hubProbes({ index, broker, ingest }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [

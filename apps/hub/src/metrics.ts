@@ -1,4 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Broker } from './broker/broker.ts'
+import type { IndexKeeper } from './index/index-keeper.ts'
+import type { Ingest } from './ingest/ingest.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
 export interface Probe {
@@ -51,4 +54,40 @@ export class Metrics {
       }
     }
   }
+}
+
+export interface ProbedParts {
+  readonly index: Pick<IndexKeeper, 'stats'>
+  readonly broker: Pick<Broker, 'clients' | 'stats'>
+  readonly ingest: Pick<Ingest, 'stats'>
+}
+
+/** What the parts of a hub count by themselves. */
+export function hubProbes({ index, broker, ingest }: ProbedParts): Probe[] {
+  const gauge = (name: string, help: string, read: () => number): Probe => ({
+    name: `sightline_${name}`,
+    help,
+    type: 'gauge',
+    read,
+  })
+  const total = (name: string, help: string, read: () => number): Probe => ({
+    name: `sightline_${name}_total`,
+    help,
+    type: 'counter',
+    read,
+  })
+  return [
+    gauge('index_vectors', 'Vectors that can be searched.', () => index.stats().vectors),
+    gauge('index_tail_vectors', 'Of those, searched exactly.', () => index.stats().tail),
+    gauge('index_segments', 'HNSW segments.', () => index.stats().segments),
+    gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
+    total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
+    total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),
+    total('ingest_messages', 'MQTT messages taken in.', () => ingest.stats.messages),
+    total('ingest_frames', 'Frames stored.', () => ingest.stats.frames),
+    total('ingest_events', 'Incident events stored.', () => ingest.stats.events),
+    total('ingest_duplicates', 'Records that were already stored.', () => ingest.stats.duplicates),
+    total('ingest_quarantined', 'Payloads that could not be decoded.', () => ingest.stats.quarantined),
+    total('ingest_failures', 'Messages that the store refused.', () => ingest.stats.failures),
+  ]
 }

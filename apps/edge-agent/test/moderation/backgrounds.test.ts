@@ -140,6 +140,8 @@ describe('Backgrounds', () => {
   it('goes on after a restart where it was, also in the middle of the warm-up', async () => {
     const [first, whole] = [opened(), opened()]
     film(whole, { logit: -1, frames: FRAMES + 5 })
+    // It saves by itself to the same file; not after this.
+    await whole.save()
     film(first, { logit: -1, frames: 20 })
     await first.save()
     const second = opened()
