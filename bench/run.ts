@@ -18,12 +18,14 @@ import { pipeline } from './pipeline.ts'
 import { toMarkdown, writeBetweenMarks } from './report.ts'
 import { rules } from './rules.ts'
 import { search } from './search.ts'
+import { vit } from './vit.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Above it, more than the shell that started this was at work. */
 const IDLE_LOAD = 0.7
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   encode,
+  vit,
   alternative,
   pipeline,
   rules,
