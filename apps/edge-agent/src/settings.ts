@@ -87,7 +87,7 @@ export const AgentSettings = Type.Object(
           minimum: 0,
           maximum: 64,
           default: 0,
-          description: 'Threads per inference; 0: the cores less one, at most 4.',
+          description: 'Threads per inference; 0: one per core, at most 4.',
         }),
       },
       { additionalProperties: false, default: {} },
