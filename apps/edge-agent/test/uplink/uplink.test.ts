@@ -82,7 +82,9 @@ function makeUplink(settings = SETTINGS): Uplink {
         agent: '1',
         fingerprint: FINGERPRINT,
         provider: 'cpu',
+        rulesGroup: 'all',
         rulesVersion: rules.length,
+        configVersion: 0,
         cameras: [],
       }),
       stats: () => ({

@@ -108,6 +108,9 @@ export class Ingest {
         return this.#takeState(address, payload)
       case 'stats':
         return this.#updateNode(address, { stats: decodeJson(NodeStats, payload) })
+      case 'cfg/reported':
+      case 'reply':
+        throw fault('PAYLOAD_INVALID', `this hub takes no ${address.type}`)
     }
   }
 

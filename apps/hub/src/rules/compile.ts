@@ -33,10 +33,16 @@ export async function compileRules(document: RuleDocument, model: RuleModel): Pr
   const neutral = NEUTRAL_PROMPTS.map(prompt => rows.rowOf([prompt]))
   const rules = document.rules
     .filter(rule => rule.enabled)
-    .map(({ enabled: _, templates, positives, negatives, ...rule }: Rule) => {
+    .map(({ enabled: _, sites: __, groups: ___, templates, positives, negatives, ...rule }: Rule) => {
       const rowsOf = (prompts: readonly string[]) =>
         prompts.map(prompt => rows.rowOf(withTemplates({ templates }, prompt)))
-      return { ...rule, positives: rowsOf(positives), negatives: rowsOf(negatives) }
+      return {
+        ...rule,
+        positives: rowsOf(positives),
+        negatives: rowsOf(negatives),
+        positiveExamples: [],
+        negativeExamples: [],
+      }
     })
   return {
     v: 1,

@@ -127,7 +127,9 @@ describe('ingest over MQTT', () => {
       agent: '0',
       fingerprint: 'f',
       provider: 'cpu',
+      rulesGroup: 'all',
       rulesVersion: 0,
+      configVersion: 0,
       cameras: [],
     }
     await device.publishAsync(nodeTopic('state', address), encodeJson(state), { qos: 1, retain: true })

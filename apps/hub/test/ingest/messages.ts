@@ -27,7 +27,9 @@ export function stateOf(change: Partial<NodeState> = {}): Buffer {
     agent: '0',
     fingerprint: 'f',
     provider: 'cpu',
+    rulesGroup: 'all',
     rulesVersion: 0,
+    configVersion: 0,
     cameras: [],
     ...change,
   } satisfies NodeState)

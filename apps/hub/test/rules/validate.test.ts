@@ -26,14 +26,21 @@ test('defaults are filled in, and what was given is not changed', () => {
     severity: 'medium',
     enabled: true,
     negatives: [],
+    positiveExamples: [],
+    negativeExamples: [],
     templates: ['{}'],
     on: 0.7,
     off: 0.5,
     minSimilarity: 0.1,
+    minExampleSimilarity: 0.8,
     minFrames: 1,
+    windowSeconds: 0,
     offDelaySeconds: 0,
     cooldownSeconds: 0,
     cameras: ['*'],
+    sites: ['*'],
+    groups: ['*'],
+    actions: [],
   })
   expect(given).toEqual([minimal])
 })

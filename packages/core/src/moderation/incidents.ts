@@ -5,7 +5,8 @@ import type { CompiledRule } from '../protocol/rules.ts'
 export interface RulesInForce {
   readonly version: number
   rule(id: string): CompiledRule | undefined
-  appliesTo(rule: CompiledRule, camera: string): boolean
+  /** Whether the rule looks at this camera, and is on duty at that frame time. */
+  appliesTo(rule: CompiledRule, camera: string, at: number): boolean
 }
 
 /** A rule's score for a frame, as far as incidents are concerned. */
@@ -100,7 +101,7 @@ export class Incidents {
     }
     for (const [id, track] of tracks) {
       const rule = rules?.rule(id)
-      const applies = rule !== undefined && rules?.appliesTo(rule, camera)
+      const applies = rule !== undefined && rules?.appliesTo(rule, camera, at)
       if (!applies || (track.active !== undefined && Math.abs(at - track.active.last.at) > MAX_GAP_MS)) {
         if (track.active !== undefined) steps.push(ended(track.active))
         track.active = undefined

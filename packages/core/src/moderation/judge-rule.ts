@@ -1,21 +1,16 @@
 import type { CompiledRule } from '../protocol/rules.ts'
 import { applyCalibration } from './calibration.ts'
-import { ruleLogit } from './rule-logit.ts'
+import { type RuleContext, ruleEvidence } from './rule-evidence.ts'
 
-/** What every rule of a bundle shares. */
-export interface RuleContext {
-  /** Rows of the neutral prompts. */
-  readonly neutral: readonly number[]
-  readonly logitScale: number
-}
+export type { RuleContext }
 
 /** One rule and one frame, in full. */
 export interface RuleVerdict {
-  /** Probability; 0 when the best positive does not reach `minSimilarity`. */
+  /** Probability; 0 when no positive, prompt or example, is near enough. */
   readonly score: number
-  /** Raw cosine of the best positive. */
+  /** Raw cosine of the best positive prompt. */
   readonly similarity: number
-  /** Log-odds in nats before any correction, see `ruleLogit`; also when the gate is not reached. */
+  /** Log-odds in nats before any correction, see `ruleEvidence`; also when the gate is not reached. */
   readonly logit: number
   /** Score minus the rule's `on`. */
   readonly margin: number
@@ -34,24 +29,13 @@ export interface RuleVerdict {
  */
 export function judgeRule(
   rule: CompiledRule,
-  { neutral, logitScale }: RuleContext,
+  context: RuleContext,
   similarityOf: (row: number) => number,
   offset = 0,
 ): RuleVerdict {
-  const positive = nearest(rule.positives, similarityOf)
-  const negative = nearest([...rule.negatives, ...neutral], similarityOf)
-  const logit = ruleLogit(positive.similarity, negative.similarities, logitScale)
-  const reached = positive.similarity >= rule.minSimilarity
-  const score = reached ? calibratedScore(rule, logit, offset) : 0
-  return {
-    score,
-    similarity: positive.similarity,
-    logit,
-    margin: score - rule.on,
-    fired: reached && score >= rule.on,
-    bestPositive: positive.row!,
-    bestNegative: negative.row,
-  }
+  const { reached, ...evidence } = ruleEvidence(rule, context, similarityOf)
+  const score = reached ? calibratedScore(rule, evidence.logit, offset) : 0
+  return { ...evidence, score, margin: score - rule.on, fired: reached && score >= rule.on }
 }
 
 /** The score of a frame whose gate is reached: background taken off, then calibrated. */
@@ -61,10 +45,4 @@ export function calibratedScore(
   offset: number,
 ): number {
   return applyCalibration(calibration, logit - offset)
-}
-
-function nearest(rows: readonly number[], similarityOf: (row: number) => number) {
-  const similarities = rows.map(similarityOf)
-  const similarity = similarities.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY)
-  return { similarity, similarities, row: rows[similarities.indexOf(similarity)] }
 }

@@ -1,5 +1,5 @@
 /** Beyond it a probability cannot be told from 0 or 1 in 64 bits; keeps logits finite when nothing competes. */
-const MAX_LOGIT = 50
+export const MAX_LOGIT = 50
 
 /**
  * Log-odds that a frame shows what a rule looks for rather than any of what competes with it, in nats:

@@ -105,11 +105,32 @@ export const NodeState = Type.Object(
     session: Session,
     agent: Type.String({ maxLength: 40, description: 'Version of the agent.' }),
     fingerprint: Fingerprint,
-    provider: Type.String({ maxLength: 40, description: 'Execution provider in use.' }),
+    provider: Type.String({
+      maxLength: 40,
+      description: 'Execution provider in use; empty while there is none.',
+    }),
+    /** What the agent does before it can judge frames; absent once it can. */
+    starting: Type.Optional(
+      Type.Object(
+        {
+          phase: Type.Enum(['opening-model', 'building-engine', 'choosing-provider']),
+          detail: Type.Optional(Type.String({ maxLength: 200 })),
+          /** 0 to 1, where it is known. */
+          progress: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+          since: Millis,
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    rulesGroup: Name,
     rulesVersion: Type.Integer({ minimum: 0, description: '0: no bundle applied yet.' }),
     rulesError: Type.Optional(
       Type.String({ maxLength: 500, description: 'Why the newest bundle was rejected.' }),
     ),
+    /** Version of the desired configuration that is applied; 0: the device's own settings alone. */
+    configVersion: Type.Integer({ minimum: 0 }),
+    /** Actions that rules name and this device does not have. */
+    missingActions: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 })),
     cameras: Type.Array(CameraStatus, { maxItems: 256 }),
   },
   { additionalProperties: false },

@@ -12,9 +12,9 @@ const NAME = new RegExp(NAME_PATTERN)
 const FINGERPRINT = /^[a-z0-9][a-z0-9._-]*:[0-9a-f]{12}$/
 
 /** What an edge publishes. */
-export const UPLINK_TYPES = ['state', 'emb', 'event', 'stats'] as const
+export const UPLINK_TYPES = ['state', 'emb', 'event', 'stats', 'cfg/reported', 'reply'] as const
 /** What a hub publishes. */
-export const DOWNLINK_TYPES = ['rules', 'ack', 'cmd'] as const
+export const DOWNLINK_TYPES = ['rules', 'ack', 'cmd', 'cfg/desired'] as const
 
 export type UplinkType = (typeof UPLINK_TYPES)[number]
 export type DownlinkType = (typeof DOWNLINK_TYPES)[number]
@@ -28,7 +28,10 @@ export function isName(text: string): boolean {
   return NAME.test(text)
 }
 
-export function nodeTopic(type: UplinkType | 'ack' | 'cmd', { site, node }: Address): string {
+export function nodeTopic(
+  type: UplinkType | Exclude<DownlinkType, 'rules'>,
+  { site, node }: Address,
+): string {
   return `${TOPIC_PREFIX}/${name(site)}/${type}/${name(node)}`
 }
 
@@ -50,9 +53,11 @@ export interface ParsedTopic extends Address {
 
 /** The address of an uplink topic, or undefined for every other topic. */
 export function parseUplinkTopic(topic: string): ParsedTopic | undefined {
-  const [product, version, site, type, node, ...rest] = topic.split('/')
-  if (`${product}/${version}` !== TOPIC_PREFIX || rest.length > 0) return undefined
+  const [product, version, site, ...rest] = topic.split('/')
+  const node = rest.pop()
+  if (`${product}/${version}` !== TOPIC_PREFIX) return undefined
   if (site === undefined || node === undefined || !isName(site) || !isName(node)) return undefined
+  const type = rest.join('/')
   const known = UPLINK_TYPES.find(candidate => candidate === type)
   return known === undefined ? undefined : { site, node, type: known }
 }

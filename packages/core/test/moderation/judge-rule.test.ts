@@ -9,13 +9,18 @@ const RULE: CompiledRule = {
   severity: 'high',
   positives: [0, 1],
   negatives: [2],
+  positiveExamples: [],
+  negativeExamples: [],
   on: 0.7,
   off: 0.5,
   minSimilarity: 0.1,
+  minExampleSimilarity: 0.8,
   minFrames: 1,
+  windowSeconds: 0,
   offDelaySeconds: 0,
   cooldownSeconds: 0,
   cameras: ['*'],
+  actions: [],
 }
 const CONTEXT = { neutral: [3, 4], logitScale: 20 }
 const frame = (similarities: readonly number[]) => (row: number) => similarities[row]!
