@@ -49,7 +49,7 @@ describe('moderate', () => {
   })
 
   it('keeps to the rules of a camera', () => {
-    const ids = (camera?: string) => moderate(rules, axis(0), camera).labels.map(label => label.rule.id)
+    const ids = (camera?: string) => moderate(rules, axis(0), { camera }).labels.map(label => label.rule.id)
     expect(ids('yard-2')).toEqual(['knife', 'cup'])
     expect(ids('lobby')).toEqual(['cup'])
   })
