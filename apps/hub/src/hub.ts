@@ -72,7 +72,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
     settings,
-    paths: { dir, storeDir },
+    paths: { dir, storeDir, modelDirs: [EMBEDDED_MODEL] },
     store,
     model,
     publish: message => broker.publish(message),
@@ -81,7 +81,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
   })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
-  ingest.on('node', () => ruleParts.distributor.notice())
+  ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, log })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })

@@ -3,7 +3,7 @@ import type { Ingest } from '../ingest/ingest.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { RuleDatabase } from '../rules/rule-tables.ts'
 import type { HubSettings } from '../settings.ts'
-import type { RecordStore } from '../store/record-store.ts'
+import type { NodeRecord, RecordStore } from '../store/record-store.ts'
 import {
   availabilityTopic,
   configPayload,
@@ -40,6 +40,8 @@ export class HomeAssistant implements Service {
   /** Topic -> what lies there, as far as this process has put it there. */
   readonly #held = new Map<string, string>()
   readonly #detach: (() => void)[] = []
+  /** What sensors are made of, by device: most of what a device reports changes nothing of it. */
+  readonly #heard = new Map<string, string>()
   #last: Promise<void> = Promise.resolve()
   #due = false
   #warned = false
@@ -52,7 +54,9 @@ export class HomeAssistant implements Service {
     const { ingest, rules } = this.#options
     const refresh = () => this.#refresh()
     this.#detach.push(
-      ingest.on('node', refresh),
+      ingest.on('node', node => {
+        if (this.#isNews(node)) refresh()
+      }),
       ingest.on('stored', ({ incidents }) => {
         if (incidents.length > 0) refresh()
       }),
@@ -65,6 +69,15 @@ export class HomeAssistant implements Service {
   async stop(): Promise<void> {
     for (const detach of this.#detach.splice(0)) detach()
     await this.#last
+  }
+
+  #isNews({ site, node, state }: NodeRecord): boolean {
+    const cameras = state?.cameras.map(({ camera }) => camera)
+    const news = JSON.stringify([state?.online, state?.rulesGroup, cameras])
+    const key = `${site}~${node}`
+    if (this.#heard.get(key) === news) return false
+    this.#heard.set(key, news)
+    return true
   }
 
   /** What happens while one is waiting for its turn, that one sees, too. */

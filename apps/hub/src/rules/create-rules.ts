@@ -11,13 +11,13 @@ import { PromptCache } from './prompt-cache.ts'
 import { type Lessons, RuleCompiler } from './rule-compiler.ts'
 import { RuleDesk } from './rule-desk.ts'
 import { RuleHistory } from './rule-history.ts'
-import { RuleModels } from './rule-models.ts'
+import { RuleModels, type RuleModelsOptions } from './rule-models.ts'
 import { openRuleDatabase, type RuleDatabase } from './rule-tables.ts'
 import { openSigningKey, type SigningKey } from './signing-key.ts'
 
 export interface CreateRulesOptions {
   readonly settings: Pick<HubSettings, 'sites' | 'store' | 'moderation'>
-  readonly paths: { readonly dir: string; readonly storeDir: string }
+  readonly paths: Omit<RuleModelsOptions, 'log'> & { readonly dir: string }
   readonly store: RecordStore
   readonly model: ClipModel
   readonly publish: (message: RuleMessage) => Promise<void>
@@ -54,7 +54,7 @@ export async function createRules(options: CreateRulesOptions): Promise<RulePart
   const compiler = new RuleCompiler({
     prompts,
     examples,
-    models: new RuleModels({ storeDir: paths.storeDir, log }),
+    models: new RuleModels({ ...paths, log }),
     lessons: learnFromReviews ? { store, labelsOf, fitHead } : undefined,
   })
   const distributor = new Distributor({

@@ -1,5 +1,5 @@
 import { type Clock, ERRORS, fault, isFault, type Log, messageOf, type RuleBundle } from '@sightline/core'
-import type { RecordStore, RuleDocument } from '../store/record-store.ts'
+import type { NodeRecord, RecordStore, RuleDocument } from '../store/record-store.ts'
 import { type BundleShelf, type RulePayload, type Target, topicOf } from './bundle-shelf.ts'
 import { isFor, narrowed } from './narrow.ts'
 import type { RuleCompiler } from './rule-compiler.ts'
@@ -8,6 +8,8 @@ import type { RuleCompiler } from './rule-compiler.ts'
 const GROUP = 'all'
 /** A model that was missing may have been pulled since; looked for again when a device reports, at most so often. */
 const RETRY_MS = 60_000
+
+type ReportedNode = Pick<NodeRecord, 'site' | 'state'>
 
 export interface RuleMessage extends RulePayload {
   readonly qos: 1
@@ -95,11 +97,11 @@ export class Distributor {
     for (const fingerprint of new Set(others.map(target => target.fingerprint))) this.#follow(fingerprint)
   }
 
-  /** A device has reported: it may be of a site, a group or a model that is new. */
-  async notice(): Promise<void> {
+  /** A device has reported: it may be of a site, a group or a model that is new. Cheap where it is not. */
+  async notice(node: ReportedNode): Promise<void> {
     if (this.#current === undefined || this.#stopped) return
     const own = this.#current.bundle.fingerprint
-    const fresh = this.#targets().filter(target => !this.#known.has(topicOf(target)))
+    const fresh = this.#targetsOf([node]).filter(target => !this.#known.has(topicOf(target)))
     for (const target of fresh) this.#known.add(topicOf(target))
     const overdue = [...this.#warnings.keys()].filter(fingerprint => this.#isDue(fingerprint))
     const others = fresh.map(({ fingerprint }) => fingerprint).filter(fingerprint => fingerprint !== own)
@@ -151,9 +153,12 @@ export class Distributor {
 
   /** Of the configured sites and of every device that has reported, online or not. */
   #targets(): Target[] {
-    const { store, sites = [], fingerprint } = this.#options
-    const nodes = store.nodes()
-    const everywhere = [...sites, ...nodes.map(({ site }) => site)]
+    const { store, sites = [] } = this.#options
+    return this.#targetsOf([...sites.map(site => ({ site, state: null })), ...store.nodes()])
+  }
+
+  #targetsOf(nodes: readonly ReportedNode[]): Target[] {
+    const { fingerprint } = this.#options
     const found = new Map<string, Target>()
     const add = (target: Target) => {
       // A device may report a fingerprint that no topic can hold; it gets no rules and says so itself.
@@ -163,9 +168,10 @@ export class Distributor {
         if (!isFault(error, 'PAYLOAD_INVALID')) throw error
       }
     }
-    for (const site of everywhere) add({ site, group: GROUP, fingerprint })
-    for (const { site, state } of nodes)
+    for (const { site, state } of nodes) {
+      add({ site, group: GROUP, fingerprint })
       if (state !== null) add({ site, group: state.rulesGroup, fingerprint: state.fingerprint })
+    }
     return [...found.values()]
   }
 

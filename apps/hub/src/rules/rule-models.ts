@@ -1,4 +1,5 @@
 import { fault, type Log, loadModel } from '@sightline/core'
+import { readManifest } from '@sightline/core/clip/model-files.js'
 import { modelFingerprint } from '@sightline/core/clip/model-manifest.js'
 import { installedModels } from '@sightline/models/store/model-store.js'
 import { StoreLayout } from '@sightline/models/store/paths.js'
@@ -7,6 +8,8 @@ import type { RuleModel } from './compile.ts'
 export interface RuleModelsOptions {
   /** Model store of the hub. */
   readonly storeDir: string
+  /** Folders of single models beside it. */
+  readonly modelDirs?: readonly string[] | undefined
   readonly log: Log
 }
 
@@ -29,15 +32,26 @@ export class RuleModels {
     return use
   }
 
-  async #open<T>(fingerprint: string, pictures: boolean, work: (model: RuleModel) => Promise<T>): Promise<T> {
-    const { storeDir, log } = this.#options
+  async #find(fingerprint: string): Promise<string> {
+    const { storeDir, modelDirs = [] } = this.#options
     const installed = await installedModels(new StoreLayout(storeDir))
-    const found = installed.find(({ manifest }) => modelFingerprint(manifest) === fingerprint)
+    const beside = await Promise.all(
+      modelDirs.map(async dir => ({ dir, manifest: await readManifest(dir).catch(() => undefined) })),
+    )
+    const found = [...installed, ...beside].find(
+      ({ manifest }) => manifest !== undefined && modelFingerprint(manifest) === fingerprint,
+    )
     if (found === undefined) throw missing(fingerprint, storeDir)
+    return found.dir
+  }
+
+  async #open<T>(fingerprint: string, pictures: boolean, work: (model: RuleModel) => Promise<T>): Promise<T> {
+    const { log } = this.#options
+    const dir = await this.#find(fingerprint)
     const towers = pictures ? (['text', 'image'] as const) : (['text'] as const)
     // One thread: searches and uploads go on beside it.
-    const model = await loadModel({ dir: found.dir, towers, threads: 1 })
-    log.debug({ model: found.name, fingerprint, towers }, 'model opened for rules')
+    const model = await loadModel({ dir, towers, threads: 1 })
+    log.debug({ fingerprint, towers }, 'model opened for rules')
     try {
       // Without the image tower there is nothing to embed pictures with.
       const encodeImages = pictures ? model.encodeImages.bind(model) : undefined

@@ -71,8 +71,9 @@ describe('Distributor', () => {
     const { desk, distributor } = rules.desk()
     await desk.start()
     await rules.report('south', 's1', { rulesGroup: 'quay' })
-    await distributor.notice()
-    await distributor.notice()
+    const [node] = rules.store.nodes()
+    await distributor.notice(node!)
+    await distributor.notice(node!)
     expect(rules.sent().map(({ topic }) => topic)).toEqual([
       topicOf('default'),
       topicOf('south'),
@@ -97,9 +98,10 @@ describe('Distributor', () => {
     })
     // The model has been pulled; it is looked for again a minute later, when a device reports.
     rules.installed.add(OTHER)
-    await distributor.notice()
+    const [node] = rules.store.nodes()
+    await distributor.notice(node!)
     rules.monotonicMs = 61_000
-    await distributor.notice()
+    await distributor.notice(node!)
     await desk.stop()
     expect(rules.last(topicOf('default', 'all', OTHER))!.bundle).toMatchObject({
       fingerprint: OTHER,

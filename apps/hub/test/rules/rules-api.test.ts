@@ -273,6 +273,26 @@ describe('rule packs', () => {
   })
 })
 
+describe('learning', () => {
+  it('shows what reviewers taught a rule', async () => {
+    expect(await get('rules/learning')).toEqual({ enabled: true, rules: [] })
+    await hub.sendIncident({ incident: '01JD00000000000000000000AC', rule: 'cat-in-view', bestFrame: 4 })
+    await hub.post('/api/v1/review/01JD00000000000000000000AC', { verdict: 'dismiss' })
+    await expect
+      .poll(async () => (await get('rules/learning')).rules, { timeout: 10_000 })
+      .toMatchObject([
+        {
+          rule: 'cat-in-view',
+          labels: expect.any(Number),
+          positives: 0,
+          calibration: null,
+          head: false,
+          eceAfter: null,
+        },
+      ])
+  })
+})
+
 describe('the fleet', () => {
   it('shows which rules went where, and keeps the key to itself', async () => {
     const { version, targets } = await get('rules/targets')
