@@ -1,10 +1,19 @@
 import { join, resolve } from 'node:path'
-import { type Clock, exponentialBackoff, Lifecycle, type Log, type Service } from '@sightline/core'
+import {
+  type Clock,
+  exponentialBackoff,
+  Lifecycle,
+  type Log,
+  modelFingerprint,
+  type Service,
+} from '@sightline/core'
+import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
 import { type IncidentStep, Incidents } from './moderation/incidents.ts'
@@ -16,6 +25,8 @@ import { Link } from './uplink/link.ts'
 import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+/** Longest wait for a connection on which to say that the model cannot be opened. */
+const FAREWELL_MS = 3000
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
@@ -32,11 +43,13 @@ export interface AgentOptions {
   readonly version: string
   /** Hears of every step in the life of an incident, once it is durably recorded. */
   readonly onIncident?: (step: IncidentStep) => void
+  /** Opens the model; default: as `model` in the settings says. */
+  readonly open?: typeof openModel
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {} } = options
+  const { settings, log, clock, version, onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   const cameras = settings.cameras.map(each => ({
@@ -44,17 +57,27 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     camera: openCamera({ settings: each, clock }),
   }))
 
-  const { threads, provider } = settings.model
-  const { model, choice } = await openModel({
-    dir: settings.model.dir ?? EMBEDDED_MODEL,
-    towers: ['image'],
-    provider,
-    cacheDir: modelCacheDir(dir),
+  const { threads, provider, dir: modelDir = EMBEDDED_MODEL } = settings.model
+  const manifest = await readManifest(modelDir)
+  const space = { fingerprint: modelFingerprint(manifest), dim: manifest.dim }
+  const model = new LateModel({
+    space,
+    open: onState =>
+      open({
+        dir: modelDir,
+        towers: ['image'],
+        provider,
+        cacheDir: modelCacheDir(dir),
+        clock,
+        onState: state => {
+          log.info(state, 'execution provider')
+          onState(state)
+        },
+        ...(threads > 0 ? { threads } : {}),
+      }),
     clock,
-    onState: state => log.info(state, 'execution provider'),
-    ...(threads > 0 ? { threads } : {}),
+    onChange: failed => (failed ? uplink.tellState(FAREWELL_MS) : onChange()),
   })
-  const space = { fingerprint: model.fingerprint, dim: model.dim }
   const outbox = await Outbox.open({
     dir: join(dir, 'outbox'),
     limits: settings.outbox,
@@ -85,7 +108,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     state: () => ({
       agent: version,
       fingerprint: model.fingerprint,
-      provider: choice.provider,
+      provider: model.provider,
+      ...(model.starting === undefined ? {} : { starting: model.starting }),
       rulesGroup: 'all',
       rulesVersion: rules.version,
       configVersion: 0,
@@ -142,15 +166,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       incidents.restore(outbox.openIncidents())
       // Cameras that are no longer configured send nothing that could end theirs.
       await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
-      await model.warmUp()
     },
     stop: async () => {
-      await model.close()
       await rules.close()
       await outbox.close()
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, uplink, new PipelineGroup({ pipelines, log })], log })
+  const lifecycle = new Lifecycle({
+    services: [storage, uplink, model, new PipelineGroup({ pipelines, log })],
+    log,
+  })
   return {
     fingerprint: model.fingerprint,
     start: () => lifecycle.start(),

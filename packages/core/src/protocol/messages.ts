@@ -118,6 +118,8 @@ export const NodeState = Type.Object(
           /** 0 to 1, where it is known. */
           progress: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
           since: Millis,
+          /** Why the agent gave up; it has ended, or is about to. */
+          error: Type.Optional(Type.String({ maxLength: 500 })),
         },
         { additionalProperties: false },
       ),
