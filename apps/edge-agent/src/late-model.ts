@@ -3,7 +3,7 @@ import {
   type ImageInput,
   isFault,
   messageOf,
-  type NodeState,
+  type NodeStarting,
   type Service,
 } from '@sightline/core'
 import type { OpenModel } from '@sightline/core/clip/open-model.js'
@@ -11,8 +11,7 @@ import type { ProviderState } from '@sightline/core/clip/provider-choice.js'
 import type { VectorSpace } from './moderation/rule-cache.ts'
 import type { ImageModel } from './pipeline.ts'
 
-type Starting = NonNullable<NodeState['starting']>
-type Step = Pick<Starting, 'phase' | 'detail' | 'progress'>
+type Step = Pick<NodeStarting, 'phase' | 'detail' | 'progress'>
 
 export interface LateModelOptions {
   /** From the manifest, which tells them without a session. */
@@ -32,7 +31,7 @@ export class LateModel implements Service, ImageModel {
   readonly dim: number
   readonly #options: LateModelOptions
   #opened: OpenModel | undefined
-  #starting: Starting | undefined
+  #starting: NodeStarting | undefined
 
   constructor(options: LateModelOptions) {
     this.#options = options
@@ -42,7 +41,7 @@ export class LateModel implements Service, ImageModel {
   }
 
   /** What it is busy with, or why it failed; undefined once pictures can be embedded. */
-  get starting(): Starting | undefined {
+  get starting(): NodeStarting | undefined {
     return this.#starting
   }
 
