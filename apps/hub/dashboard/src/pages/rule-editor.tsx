@@ -24,6 +24,8 @@ import { SaveFailure } from './save-failure.tsx'
 export interface RuleEditorProps {
   /** The rule to change; undefined for a new one. */
   readonly rule: Rule | undefined
+  /** What a new rule begins with. */
+  readonly draft: Partial<RuleForm> | undefined
   readonly takenIds: readonly string[]
   /** Where the rule stands, or will stand, in the list: the hub names faults by position. */
   readonly index: number
@@ -36,8 +38,8 @@ export interface RuleEditorProps {
 }
 
 export function RuleEditor(props: RuleEditorProps) {
-  const { rule, takenIds, index, cannot, saving, failure } = props
-  const [form, setForm] = useState<RuleForm>(rule === undefined ? NEW_RULE : formOf(rule))
+  const { rule, draft, takenIds, index, cannot, saving, failure } = props
+  const [form, setForm] = useState<RuleForm>(rule === undefined ? { ...NEW_RULE, ...draft } : formOf(rule))
   const [ownId, setOwnId] = useState(false)
   const [tried, setTried] = useState(false)
   const read = readForm(form, takenIds)
