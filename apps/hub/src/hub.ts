@@ -7,13 +7,14 @@ import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { RollCall } from './fleet/roll-call.ts'
+import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
-import { RuleDesk } from './rules/rule-desk.ts'
+import { createRules } from './rules/create-rules.ts'
 import { Search } from './search/search.ts'
 import type { HubSettings } from './settings.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
@@ -59,7 +60,14 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const rollCall = new RollCall({ store, log })
 
   const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
-  const broker: Broker = new Broker({ settings: settings.mqtt, ingest, log })
+  const homeTopics = homeAssistantTopics(settings.homeAssistant)
+  const broker: Broker = new Broker({
+    settings: settings.mqtt,
+    ingest,
+    log,
+    isReadableTopic: homeTopics.isReadable,
+    isPassedTopic: homeTopics.isStatus,
+  })
   const index = new IndexKeeper({
     settings: { dir: join(dir, 'index'), ...settings.index },
     store,
@@ -67,37 +75,54 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     log,
   })
-  const rules = new RuleDesk({
+  const storeDir = settings.models.storeDir ?? join(dir, 'models')
+  const { rules, learner, ...ruleParts } = await createRules({
+    settings,
+    paths: { dir, storeDir },
     store,
     model,
     publish: message => broker.publish(message),
+    labelsOf: rule => reviews.labelsOf(rule),
+    clock,
     log,
-    sites: settings.sites,
   })
-  // A device of a site that nobody configured gets the rules as soon as it reports.
-  ingest.on('node', ({ site }) => void rules.addSite(site))
+  // A device of a site, a group or a model that is new gets its rules as soon as it reports.
+  ingest.on('node', () => ruleParts.distributor.notice())
   const search = new Search({ store, index, model, log })
   const moderator = new Moderator({ rules, model, store })
-  const reviews = new ReviewDesk({ store, rules, clock, log })
+  const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
-  const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
+  const homeAssistant = new HomeAssistant({
+    settings: settings.homeAssistant,
+    version,
+    store,
+    ingest,
+    rules,
+    db: ruleParts.db,
+    publish: message => broker.publish(message),
+    log,
+  })
+  const models = modelStoreFiles(storeDir)
   const http = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews },
+    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, ruleParts },
     metrics,
     log,
     version,
   })
-  metrics.observe(hubProbes({ index, broker, ingest }))
+  metrics.observe(hubProbes({ index, broker, ingest, prompts: ruleParts.prompts }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
     opened('model', () => model.close()),
     opened('store', () => store.close()),
+    opened('rule tables', () => ruleParts.db.close()),
     index,
     rollCall,
     broker,
     rules,
+    ...(learner === undefined ? [] : [learner]),
+    ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,
     http,
   ]

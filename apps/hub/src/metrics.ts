@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { Ingest } from './ingest/ingest.ts'
+import type { PromptCache } from './rules/prompt-cache.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
 export interface Probe {
@@ -60,10 +61,11 @@ export interface ProbedParts {
   readonly index: Pick<IndexKeeper, 'stats'>
   readonly broker: Pick<Broker, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
+  readonly prompts: Pick<PromptCache, 'stats'>
 }
 
 /** What the parts of a hub count by themselves. */
-export function hubProbes({ index, broker, ingest }: ProbedParts): Probe[] {
+export function hubProbes({ index, broker, ingest, prompts }: ProbedParts): Probe[] {
   const gauge = (name: string, help: string, read: () => number): Probe => ({
     name: `sightline_${name}`,
     help,
@@ -89,5 +91,7 @@ export function hubProbes({ index, broker, ingest }: ProbedParts): Probe[] {
     total('ingest_duplicates', 'Records that were already stored.', () => ingest.stats.duplicates),
     total('ingest_quarantined', 'Payloads that could not be decoded.', () => ingest.stats.quarantined),
     total('ingest_failures', 'Messages that the store refused.', () => ingest.stats.failures),
+    total('rule_prompts_cached', 'Prompts whose vector was known.', () => prompts.stats.hits),
+    total('rule_prompts_embedded', 'Prompts that had to be embedded.', () => prompts.stats.misses),
   ]
 }

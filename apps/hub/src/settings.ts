@@ -118,6 +118,36 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    moderation: Type.Object(
+      {
+        learnFromReviews: Type.Boolean({
+          default: true,
+          description: 'Whether reviewed incidents calibrate the rule that raised them.',
+        }),
+        learnDelaySeconds: Type.Number({
+          minimum: 0,
+          maximum: 86_400,
+          default: 60,
+          description: 'Time between a review and the rules that learnt from it; others wait along.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    homeAssistant: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: false,
+          description:
+            "Whether Home Assistant sees each camera and rule as a binary sensor, on the hub's broker.",
+        }),
+        prefix: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'homeassistant',
+          description: 'Discovery prefix that Home Assistant is set to.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     log: Type.Object(
       {
         level: Type.Enum([...LOG_LEVELS], { default: 'info' }),

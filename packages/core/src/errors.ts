@@ -129,7 +129,17 @@ export const ERRORS = {
     'Nothing to do: the hub sends its rules again. If it recurs, check the disk of the device.',
   ),
   RULES_CONFLICT: spec(409, 'Read the rules again and repeat the change on what they are now.'),
+  RULES_EXAMPLES_FULL: spec(507, 'Remove examples from rules that no longer need them, then upload again.'),
   RULES_INVALID: spec(422, 'Correct the rule as the message says.'),
+  RULES_KEY_INVALID: spec(
+    500,
+    'Restore keys/rules-signing.pem of the data directory from a backup; without one remove it, and let every device enrol again.',
+  ),
+  RULES_MODEL_MISSING: spec(
+    409,
+    "Pull the model into the hub's model store as the message says; its devices get their rules within a minute.",
+  ),
+  RULES_TOO_LARGE: spec(413, 'Shorten or split the rules: a document may have 8 MiB.'),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
 } as const satisfies Record<string, ErrorSpec>

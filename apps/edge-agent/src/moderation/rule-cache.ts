@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { decodeMessagePack, fault, isFault, type Log, messageOf, RuleBundle } from '@sightline/core'
 import { writeDurably } from '../durable-file.ts'
 import { Backgrounds } from './backgrounds.ts'
-import type { RuleIndex } from './rule-index.ts'
 import { loadOrBuildIndex } from './rule-index-file.ts'
 import { type RuleVectors, ruleVectors } from './rule-vectors.ts'
 import { Scorer } from './scorer.ts'
@@ -134,7 +133,7 @@ export class RuleCache {
   }
 
   async #apply(digest: string, vectors: RuleVectors): Promise<void> {
-    const index: RuleIndex = await loadOrBuildIndex({
+    const index = await loadOrBuildIndex({
       vectors,
       bundleDigest: digest,
       dir: this.#dir,

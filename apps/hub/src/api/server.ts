@@ -13,6 +13,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
+import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
@@ -26,6 +27,10 @@ import { frameRoutes } from './routes/frames.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { reviewRoutes } from './routes/review.ts'
+import { exampleRoutes } from './routes/rule-examples.ts'
+import { ruleFleetRoutes } from './routes/rule-fleet.ts'
+import { rulePackRoutes } from './routes/rule-packs.ts'
+import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -46,6 +51,7 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
 }
 
 export interface HttpApiOptions {
@@ -101,7 +107,8 @@ export class HttpApi implements Service {
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version } = this.#options
-    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
+    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, ruleParts } =
+      parts
     const app = Fastify({
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
@@ -129,7 +136,11 @@ export class HttpApi implements Service {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
         await api.register(fleetRoutes, { store, live: this.#live })
-        await api.register(ruleRoutes, { rules })
+        await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
+        await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
+        await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
+        await api.register(ruleFleetRoutes, { rules, ...ruleParts })
+        await api.register(rulePackRoutes, { rules, cannot: model.manifest.cannot })
         await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
         await api.register(backtestRoutes, { backtest, rules, store })
         await api.register(reviewRoutes, { reviews, store, live: this.#live })

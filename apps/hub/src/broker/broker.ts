@@ -32,6 +32,10 @@ export interface BrokerOptions {
   readonly settings: HubSettings['mqtt']
   readonly ingest: Pick<Ingest, 'accept'>
   readonly log: Log
+  /** Whether a filter outside the product's own topics may be subscribed to. */
+  readonly isReadableTopic?: ((filter: string) => boolean) | undefined
+  /** Messages that are passed on and otherwise not heeded. */
+  readonly isPassedTopic?: ((topic: string) => boolean) | undefined
 }
 
 /**
@@ -44,13 +48,17 @@ export class Broker implements Service {
   readonly #settings: HubSettings['mqtt']
   readonly #ingest: Pick<Ingest, 'accept'>
   readonly #log: Log
+  readonly #isReadableTopic: (filter: string) => boolean
+  readonly #isPassedTopic: (topic: string) => boolean
   readonly #sockets = new Set<Socket>()
   /** Messages being stored. */
   readonly #storing = new Set<Promise<void>>()
   #aedes: Aedes | undefined
   #server: Server | undefined
 
-  constructor({ settings, ingest, log }: BrokerOptions) {
+  constructor({ settings, ingest, log, isReadableTopic, isPassedTopic }: BrokerOptions) {
+    this.#isReadableTopic = isReadableTopic ?? (() => false)
+    this.#isPassedTopic = isPassedTopic ?? (() => false)
     this.#settings = settings
     this.#ingest = ingest
     this.#log = log
@@ -94,7 +102,8 @@ export class Broker implements Service {
           )
       },
       authorizeSubscribe: (_client, subscription, done) => {
-        const allowed = subscription.topic.startsWith(`${TOPIC_PREFIX}/`)
+        const allowed =
+          subscription.topic.startsWith(`${TOPIC_PREFIX}/`) || this.#isReadableTopic(subscription.topic)
         // Without a subscription the answer is 0x80, failure (MQTT 3.1.1, 3.9.3).
         done(null, allowed ? subscription : null)
       },
@@ -182,6 +191,10 @@ export class Broker implements Service {
    */
   async #authorizePublish(client: Client | null, packet: PublishPacket): Promise<void> {
     const { topic, payload } = packet
+    if (this.#isPassedTopic(topic)) {
+      packet.retain = false
+      return
+    }
     const address = parseUplinkTopic(topic)
     if (address === undefined) {
       this.#log.warn({ client: client?.id, topic }, 'publish refused')
