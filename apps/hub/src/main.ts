@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
 import { Command } from 'commander'
+import { rulesCommand } from './cli/rules-command.ts'
 import { createHub } from './hub.ts'
 import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
 
@@ -41,6 +42,7 @@ config
   .description('check settings and print them with the defaults filled in')
   .argument('[file]', 'YAML settings')
   .action(async (file: string | undefined) => console.log(JSON.stringify(await readSettings(file), null, 2)))
+program.addCommand(rulesCommand())
 
 try {
   await program.parseAsync()

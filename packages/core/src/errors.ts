@@ -46,6 +46,7 @@ export const ERRORS = {
     503,
     'Install ffmpeg (Debian, Ubuntu, JetPack: apt-get install ffmpeg) or set camera.ffmpegPath.',
   ),
+  HUB_UNREACHABLE: spec(503, 'Check that the hub runs and that the address is right.'),
   IMAGE_INVALID: spec(422, 'Send a complete JPEG, PNG or WebP image.'),
   IMAGE_TOO_LARGE: spec(413, 'Scale the image down; the limit in pixels stands in the message.'),
   INDEX_DAMAGED: spec(
