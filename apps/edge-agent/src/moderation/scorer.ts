@@ -75,7 +75,7 @@ export class Scorer {
   }
 
   /**
-   * Rules of this camera whose gate the frame reaches, best score first; the figures are those of `judgeRule`. Every other
+   * Rules of this camera whose gate the frame reaches, best score first, equal ones in the bundle's order; the figures are those of `judgeRule`. Every other
    * rule's score is 0: the gate is on raw cosines, so neither background nor calibration can make a rule fire that is not
    * among them.
    * @param frame L2-normalised, of length dim
@@ -92,12 +92,14 @@ export class Scorer {
         const offset = this.#backgrounds?.offset(camera, rule.id) ?? 0
         return { rule, similarity, logit, score: calibratedScore(rule, logit, offset) }
       })
-      .sort((a, b) => b.score - a.score || (a.rule.id < b.rule.id ? -1 : 1))
+      .sort((a, b) => b.score - a.score)
   }
 
   #proposed(frame: Float32Array, camera: string): readonly CompiledRule[] {
-    const { list, set } = this.#rulesOf(camera)
-    return this.#index === undefined ? list : [...this.#index.propose(frame)].filter(rule => set.has(rule))
+    const { list } = this.#rulesOf(camera)
+    if (this.#index === undefined) return list
+    const proposed = this.#index.propose(frame)
+    return list.filter(rule => proposed.has(rule))
   }
 
   #rulesOf(camera: string): CameraRules {

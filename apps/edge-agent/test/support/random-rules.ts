@@ -93,5 +93,5 @@ export function bruteForce(
       const verdict = judgeRule(rule, bundle, similarityOf, offsets.get(rule.id) ?? 0)
       return { id: rule.id, similarity: verdict.similarity, logit: verdict.logit, score: verdict.score }
     })
-    .sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
+    .sort((a, b) => b.score - a.score)
 }

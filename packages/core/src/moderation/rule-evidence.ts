@@ -67,11 +67,15 @@ export function ruleEvidence(
 ): RuleEvidence {
   const { logitScale } = context
   const positive = nearest(rule.positives, similarityOf)
-  const negative = nearest(rule.negatives, similarityOf)
   const forIt = nearest(rule.positiveExamples, similarityOf).similarity
   const against = nearest(rule.negativeExamples, similarityOf).similarity
   let odds = neutral.odds * Math.exp(logitScale * (neutral.similarity - positive.similarity))
-  for (const row of rule.negatives) odds += Math.exp(logitScale * (similarityOf(row) - positive.similarity))
+  let [bestNegative, mostNegative] = [neutral.row, neutral.similarity]
+  for (const row of rule.negatives) {
+    const similarity = similarityOf(row)
+    odds += Math.exp(logitScale * (similarity - positive.similarity))
+    if (similarity > mostNegative) [bestNegative, mostNegative] = [row, similarity]
+  }
   const { head } = rule
   const logit =
     clamp(-Math.log(odds), -MAX_LOGIT, MAX_LOGIT) +
@@ -82,7 +86,7 @@ export function ruleEvidence(
     similarity: positive.similarity,
     reached: positive.similarity >= rule.minSimilarity || forIt >= rule.minExampleSimilarity,
     bestPositive: positive.row!,
-    bestNegative: negative.similarity >= neutral.similarity ? negative.row : neutral.row,
+    bestNegative,
   }
 }
 
