@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly version: string
   /** Hears of every step in the life of an incident, once it is durably recorded. */
   readonly onIncident?: (step: IncidentStep) => void
+  /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
+  readonly trustedKeys?: readonly string[]
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
@@ -65,7 +67,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
   const onChange = () => uplink.stateChanged()
-  const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
+  const rulesGroup = settings.rules.group
+  const topics = downlinkTopics(address, model.fingerprint, rulesGroup)
+  const { trustedKeys } = options
+  const rules = new RuleCache({
+    dir: join(dir, 'rules'),
+    space,
+    topic: topics.rules,
+    trustedKeys,
+    log,
+    onChange,
+  })
 
   const supervisors = cameras.map(({ camera }) => {
     const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
@@ -86,7 +98,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       agent: version,
       fingerprint: model.fingerprint,
       provider: choice.provider,
-      rulesGroup: 'all',
+      rulesGroup,
       rulesVersion: rules.version,
       configVersion: 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
@@ -110,7 +122,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }
     },
   }
-  const topics = downlinkTopics(address, model.fingerprint)
   const link = new Link({
     settings: {
       ...settings.broker,
@@ -127,6 +138,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     address,
     settings: settings.uplink,
     space,
+    rulesGroup,
     outbox,
     link,
     report,
