@@ -45,6 +45,8 @@ export interface AgentOptions {
   readonly onIncident?: (step: IncidentStep) => void
   /** Opens the model; default: as `model` in the settings says. */
   readonly open?: typeof openModel
+  /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
+  readonly trustedKeys?: readonly string[]
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
@@ -88,7 +90,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
   const onChange = () => uplink.stateChanged()
-  const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
+  const rulesGroup = settings.rules.group
+  const topics = downlinkTopics(address, model.fingerprint, rulesGroup)
+  const { trustedKeys } = options
+  const rules = new RuleCache({
+    dir: join(dir, 'rules'),
+    space,
+    topic: topics.rules,
+    trustedKeys,
+    log,
+    onChange,
+  })
 
   const supervisors = cameras.map(({ camera }) => {
     const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
@@ -110,7 +122,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       fingerprint: model.fingerprint,
       provider: model.provider,
       ...(model.starting === undefined ? {} : { starting: model.starting }),
-      rulesGroup: 'all',
+      rulesGroup,
       rulesVersion: rules.version,
       configVersion: 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
@@ -134,7 +146,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }
     },
   }
-  const topics = downlinkTopics(address, model.fingerprint)
   const link = new Link({
     settings: {
       ...settings.broker,
@@ -151,6 +162,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     address,
     settings: settings.uplink,
     space,
+    rulesGroup,
     outbox,
     link,
     report,

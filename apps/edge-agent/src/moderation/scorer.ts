@@ -2,6 +2,7 @@ import type { CompiledRule, RuleBundle } from '@sightline/core'
 import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { calibratedScore } from '@sightline/core/moderation/judge-rule.js'
 import { neutralEvidence, reachesGate, ruleEvidence } from '@sightline/core/moderation/rule-evidence.js'
+import { DutyRoster } from './duty-roster.ts'
 import { FrameSimilarities } from './frame-similarities.ts'
 import type { RuleIndex } from './rule-index.ts'
 import { ruleKeys } from './rule-keys.ts'
@@ -44,6 +45,7 @@ export class Scorer {
   readonly #rules: ReadonlyMap<string, CompiledRule>
   readonly #backgrounds: BackgroundOffsets | undefined
   readonly #cameras = new Map<string, CameraRules>()
+  readonly #roster = new DutyRoster()
   /** What each rule's logits depend on, by rule id. */
   readonly keys: ReadonlyMap<string, string>
 
@@ -70,8 +72,9 @@ export class Scorer {
     return this.#rules.get(id)
   }
 
-  appliesTo(rule: CompiledRule, camera: string): boolean {
-    return this.#rulesOf(camera).set.has(rule)
+  /** Whether the rule looks at this camera, and is on duty at that frame time (milliseconds since the epoch). */
+  appliesTo(rule: CompiledRule, camera: string, at: number): boolean {
+    return this.#rulesOf(camera).set.has(rule) && this.#roster.onDuty(rule, at)
   }
 
   /**

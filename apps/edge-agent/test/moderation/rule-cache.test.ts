@@ -3,7 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RuleCache } from '@sightline/edge-agent/moderation/rule-cache.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AXES, type BundleParts, compiledRule, encodeBundle, FINGERPRINT, unit } from '../support/bundles.ts'
+import {
+  AXES,
+  type BundleParts,
+  compiledRule,
+  encodeBundle,
+  FINGERPRINT,
+  RULES_TOPIC,
+  SIGNER,
+  signed,
+  unit,
+} from '../support/bundles.ts'
 import { quiet } from '../support/quiet.ts'
 
 const SPACE = { fingerprint: FINGERPRINT, dim: 8 }
@@ -16,7 +26,8 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
 async function opened(space = SPACE): Promise<RuleCache> {
-  const cache = new RuleCache({ dir, space, log: quiet })
+  const trustedKeys = [SIGNER.pem]
+  const cache = new RuleCache({ dir, space, topic: RULES_TOPIC, trustedKeys, log: quiet })
   await cache.load()
   return cache
 }
@@ -129,7 +140,21 @@ describe('RuleCache', () => {
       { ...PARTS, version: 4, rules: [compiledRule({ on: 2 })] },
       /PAYLOAD_INVALID.*rules\.0\.on/s,
     ],
+    [
+      'an unknown time zone',
+      {
+        ...PARTS,
+        version: 4,
+        rules: [
+          compiledRule({
+            schedule: { timeZone: 'Mars/Olympus', windows: [{ days: ['mon'], from: '08:00', to: '17:00' }] },
+          }),
+        ],
+      },
+      /rule fire has the time zone Mars\/Olympus/,
+    ],
     ['no MessagePack', new Uint8Array([0xc1, 1, 2]), /PAYLOAD_INVALID/],
+    ['a bundle that is no MessagePack', signed(new Uint8Array([0xc1, 1, 2])), /PAYLOAD_INVALID/],
   ])('rejects %s, says why, and keeps the last good one', async (_name, bad, reason) => {
     const cache = await withRules()
     await cache.offer(bad instanceof Uint8Array ? bad : encodeBundle(bad))

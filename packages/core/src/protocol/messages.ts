@@ -157,6 +157,10 @@ export const NodeStats = Type.Object(
     outboxDropped: Count,
     encodeP50Ms: Type.Number({ minimum: 0 }),
     decisionP95Ms: Type.Number({ minimum: 0 }),
+    /** Actions that incidents triggered: done, given up, and dropped because too many waited. */
+    actionsSent: Type.Optional(Count),
+    actionsFailed: Type.Optional(Count),
+    actionsDropped: Type.Optional(Count),
     rssBytes: Count,
     cameras: Type.Array(CameraStatus, { maxItems: 256 }),
   },
