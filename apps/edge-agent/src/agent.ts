@@ -1,10 +1,19 @@
 import { join, resolve } from 'node:path'
-import { type Clock, exponentialBackoff, Lifecycle, type Log, type Service } from '@sightline/core'
+import {
+  type Clock,
+  exponentialBackoff,
+  Lifecycle,
+  type Log,
+  modelFingerprint,
+  type Service,
+} from '@sightline/core'
+import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
 import { type IncidentStep, Incidents } from './moderation/incidents.ts'
@@ -16,6 +25,8 @@ import { Link } from './uplink/link.ts'
 import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+/** Longest wait for a connection on which to say that the model cannot be opened. */
+const FAREWELL_MS = 3000
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
@@ -32,11 +43,15 @@ export interface AgentOptions {
   readonly version: string
   /** Hears of every step in the life of an incident, once it is durably recorded. */
   readonly onIncident?: (step: IncidentStep) => void
+  /** Opens the model; default: as `model` in the settings says. */
+  readonly open?: typeof openModel
+  /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
+  readonly trustedKeys?: readonly string[]
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {} } = options
+  const { settings, log, clock, version, onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   const cameras = settings.cameras.map(each => ({
@@ -44,17 +59,27 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     camera: openCamera({ settings: each, clock }),
   }))
 
-  const { threads, provider } = settings.model
-  const { model, choice } = await openModel({
-    dir: settings.model.dir ?? EMBEDDED_MODEL,
-    towers: ['image'],
-    provider,
-    cacheDir: modelCacheDir(dir),
+  const { threads, provider, dir: modelDir = EMBEDDED_MODEL } = settings.model
+  const manifest = await readManifest(modelDir)
+  const space = { fingerprint: modelFingerprint(manifest), dim: manifest.dim }
+  const model = new LateModel({
+    space,
+    open: onState =>
+      open({
+        dir: modelDir,
+        towers: ['image'],
+        provider,
+        cacheDir: modelCacheDir(dir),
+        clock,
+        onState: state => {
+          log.info(state, 'execution provider')
+          onState(state)
+        },
+        ...(threads > 0 ? { threads } : {}),
+      }),
     clock,
-    onState: state => log.info(state, 'execution provider'),
-    ...(threads > 0 ? { threads } : {}),
+    onChange: failed => (failed ? uplink.tellState(FAREWELL_MS) : onChange()),
   })
-  const space = { fingerprint: model.fingerprint, dim: model.dim }
   const outbox = await Outbox.open({
     dir: join(dir, 'outbox'),
     limits: settings.outbox,
@@ -65,7 +90,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
   const onChange = () => uplink.stateChanged()
-  const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
+  const rulesGroup = settings.rules.group
+  const topics = downlinkTopics(address, model.fingerprint, rulesGroup)
+  const { trustedKeys } = options
+  const rules = new RuleCache({
+    dir: join(dir, 'rules'),
+    space,
+    topic: topics.rules,
+    trustedKeys,
+    log,
+    onChange,
+  })
 
   const supervisors = cameras.map(({ camera }) => {
     const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
@@ -85,8 +120,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     state: () => ({
       agent: version,
       fingerprint: model.fingerprint,
-      provider: choice.provider,
-      rulesGroup: 'all',
+      provider: model.provider,
+      ...(model.starting === undefined ? {} : { starting: model.starting }),
+      rulesGroup,
       rulesVersion: rules.version,
       configVersion: 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
@@ -110,7 +146,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }
     },
   }
-  const topics = downlinkTopics(address, model.fingerprint)
   const link = new Link({
     settings: {
       ...settings.broker,
@@ -127,6 +162,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     address,
     settings: settings.uplink,
     space,
+    rulesGroup,
     outbox,
     link,
     report,
@@ -142,15 +178,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       incidents.restore(outbox.openIncidents())
       // Cameras that are no longer configured send nothing that could end theirs.
       await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
-      await model.warmUp()
     },
     stop: async () => {
-      await model.close()
       await rules.close()
       await outbox.close()
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, uplink, new PipelineGroup({ pipelines, log })], log })
+  const lifecycle = new Lifecycle({
+    services: [storage, uplink, model, new PipelineGroup({ pipelines, log })],
+    log,
+  })
   return {
     fingerprint: model.fingerprint,
     start: () => lifecycle.start(),

@@ -2,9 +2,9 @@ import { open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** After a power cut the file holds either what it held before or `bytes`, never a part of them. */
-export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeDurably(path: string, bytes: Uint8Array, mode = 0o666): Promise<void> {
   const draft = `${path}.tmp`
-  const file = await open(draft, 'w')
+  const file = await open(draft, 'w', mode)
   try {
     await file.writeFile(bytes)
     await file.sync()

@@ -92,6 +92,16 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    rules: Type.Object(
+      {
+        group: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'all',
+          description: 'Group of devices whose rules this one gets; rules name groups in `groups`.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     broker: Type.Object(
       {
         url: Type.String({

@@ -12,7 +12,7 @@ import { Pipeline, type PipelineSettings } from '@sightline/edge-agent/pipeline.
 import sharp from 'sharp'
 import { ulid } from 'ulid'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { AXES, compiledRule, encodeBundle, FINGERPRINT } from './support/bundles.ts'
+import { AXES, compiledRule, encodeBundle, FINGERPRINT, RULES_TOPIC } from './support/bundles.ts'
 import { FakeClock } from './support/fake-clock.ts'
 import { quiet } from './support/quiet.ts'
 
@@ -54,7 +54,7 @@ beforeEach(async () => {
   clock = new FakeClock()
   const limits = { maxBytes: 1e9, minFreeDiskBytes: 0 }
   outbox = await Outbox.open({ dir: join(dir, 'outbox'), limits, clock, log: quiet, newId: ulid })
-  rules = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, log: quiet })
+  rules = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, topic: RULES_TOPIC, log: quiet })
   await rules.load()
   metrics = new Metrics()
   announced = []
@@ -178,7 +178,12 @@ describe('Pipeline', () => {
     // The raw similarity stands beside it and knows no background.
     expect(stored().at(-1)!.verdicts[0]!.similarity).toBe(1)
     await rules.close()
-    const reloaded = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, log: quiet })
+    const reloaded = new RuleCache({
+      dir: join(dir, 'rules'),
+      space: colourModel,
+      topic: RULES_TOPIC,
+      log: quiet,
+    })
     await reloaded.load()
     expect(reloaded.backgrounds.offset('gate', 'fire')).toBe(rules.backgrounds.offset('gate', 'fire'))
     expect(reloaded.backgrounds.offset('gate', 'fire')).toBeGreaterThan(1)

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
+import { type Clock, Lifecycle, type Log } from '@sightline/core'
+import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
@@ -39,9 +40,14 @@ export interface HubOptions {
 export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
-  const { threads } = settings.model
-  const model = await loadModel({
+  const { threads, provider } = settings.model
+  const { model } = await openModel({
     dir: settings.model.dir ?? EMBEDDED_MODEL,
+    provider,
+    // What was found out about the model: checks, providers, canaries, engines.
+    cacheDir: join(dir, 'model'),
+    clock,
+    onState: state => log.info(state, 'execution provider'),
     ...(threads > 0 ? { threads } : {}),
   })
   const store = await openLmdbStore({

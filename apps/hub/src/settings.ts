@@ -1,4 +1,5 @@
 import { LOG_LEVELS, NAME_PATTERN } from '@sightline/core'
+import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
@@ -69,6 +70,11 @@ export const HubSettings = Type.Object(
         dir: Type.Optional(
           Type.String({ minLength: 1, description: 'Model directory; default: the embedded model.' }),
         ),
+        provider: Type.Enum(['auto', ...PROVIDERS], {
+          default: 'auto',
+          description:
+            'Where the model computes. auto: the fastest that works here and gives the known embeddings. Any other is used or refused, never replaced (docs/providers.md).',
+        }),
         threads: Type.Integer({
           minimum: 0,
           maximum: 64,
@@ -162,5 +168,6 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_MQTT_HOST: 'mqtt.host',
   SIGHTLINE_MQTT_PORT: 'mqtt.port',
   SIGHTLINE_MODEL_DIR: 'model.dir',
+  SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const

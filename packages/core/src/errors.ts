@@ -12,6 +12,10 @@ export interface ErrorSpec {
 const spec = (status: number, remedy: string): ErrorSpec => ({ status, remedy })
 
 export const ERRORS = {
+  ACTION_FAILED: spec(
+    502,
+    'Check the action of that name in the settings of the device, and what it calls; docs/moderation.md describes actions.',
+  ),
   API_BAD_REQUEST: spec(
     400,
     'Correct the request as the message says; the OpenAPI document at /api/v1/openapi.json has the schema.',
@@ -139,6 +143,10 @@ export const ERRORS = {
   RULES_MODEL_MISSING: spec(
     409,
     "Pull the model into the hub's model store as the message says; its devices get their rules within a minute.",
+  ),
+  RULES_SIGNATURE_INVALID: spec(
+    422,
+    'If the hub was set up anew, enrol the device again; a device without enrolment trusts the next signer when rules/signer.json in its data directory is deleted and the agent restarted. Otherwise find out who publishes rules on this broker.',
   ),
   RULES_TOO_LARGE: spec(413, 'Shorten or split the rules: a document may have 8 MiB.'),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),

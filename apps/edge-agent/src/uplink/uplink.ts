@@ -16,8 +16,6 @@ import type { Outbox } from '../outbox/outbox.ts'
 import type { Link, Message } from './link.ts'
 import { Sender, type SenderSettings } from './sender.ts'
 
-/** Every node of a site belongs to this group of rules. */
-const RULES_GROUP = 'all'
 const MIN_STATE_INTERVAL_MS = 1000
 
 /** What an uplink tells the hub about its agent, asked for whenever it is sent. */
@@ -30,6 +28,8 @@ export interface UplinkOptions {
   readonly address: Address
   readonly settings: SenderSettings & { readonly statsSeconds: number; readonly drainSeconds: number }
   readonly space: { readonly fingerprint: string; readonly dim: number }
+  /** Group of devices whose rules it gets. */
+  readonly rulesGroup?: string
   readonly outbox: Outbox
   readonly link: Link
   readonly report: SelfReport
@@ -40,8 +40,12 @@ export interface UplinkOptions {
 }
 
 /** The topics that an agent listens to. */
-export function downlinkTopics(address: Address, fingerprint: string): { rules: string; ack: string } {
-  return { rules: rulesTopic(address.site, RULES_GROUP, fingerprint), ack: nodeTopic('ack', address) }
+export function downlinkTopics(
+  address: Address,
+  fingerprint: string,
+  rulesGroup = 'all',
+): { rules: string; ack: string } {
+  return { rules: rulesTopic(address.site, rulesGroup, fingerprint), ack: nodeTopic('ack', address) }
 }
 
 /** The agent's side of the protocol: birth and will, stats, rules and acks in, records out. */
@@ -54,11 +58,16 @@ export class Uplink implements Service {
   #running: Promise<unknown> | undefined
   #stateDirty = false
   #wake = () => {}
+  #isUp = () => {}
+  /** Resolves at the first connection. */
+  readonly #up = new Promise<void>(resolve => {
+    this.#isUp = resolve
+  })
 
   constructor(options: UplinkOptions) {
     const { address, outbox, settings, space, clock, log } = options
     this.#options = options
-    this.#topics = downlinkTopics(address, space.fingerprint)
+    this.#topics = downlinkTopics(address, space.fingerprint, options.rulesGroup)
     const publish = (type: 'emb' | 'event', payload: Uint8Array) =>
       this.#publish({ topic: nodeTopic(type, address), payload, qos: 1, retain: false })
     this.#sender = new Sender({ outbox, settings, publish, space, clock, log })
@@ -76,6 +85,7 @@ export class Uplink implements Service {
     link.start({
       will: () => this.#state(false),
       onUp: () => {
+        this.#isUp()
         void this.#tell(this.#state(true))
         void this.#tell(this.#stats())
         this.#sender.up()
@@ -106,6 +116,14 @@ export class Uplink implements Service {
   stateChanged(): void {
     this.#stateDirty = true
     this.#wake()
+  }
+
+  /** Tells the state at once, or after the connection that is being made; waits no longer than `limitMs`. */
+  async tellState(limitMs: number): Promise<void> {
+    const told = new AbortController()
+    const late = this.#options.clock.sleep(limitMs, told.signal).catch(() => {})
+    await Promise.race([this.#up.then(() => this.#tell(this.#state(true))), late])
+    told.abort()
   }
 
   async #receive(topic: string, payload: Uint8Array): Promise<void> {

@@ -1,4 +1,12 @@
-import { CameraStatus, NAME_PATTERN, NodeStats, Rule, SEVERITIES, Verdict } from '@sightline/core'
+import {
+  CameraStatus,
+  NAME_PATTERN,
+  NodeStarting,
+  NodeStats,
+  Rule,
+  SEVERITIES,
+  Verdict,
+} from '@sightline/core'
 import { Type } from 'typebox'
 import { REVIEW_VERDICTS } from '../store/record-store.ts'
 
@@ -79,6 +87,12 @@ export const NodeShape = Type.Object({
   lastDataAt: nullable(Time),
   agent: nullable(Type.String()),
   provider: nullable(Type.String()),
+  starting: Type.Optional(
+    Type.Object(
+      { ...NodeStarting.properties, since: Time },
+      { description: 'What the device does before it can judge frames, or why it gave up.' },
+    ),
+  ),
   fingerprint: nullable(Type.String()),
   rulesVersion: nullable(Type.Integer()),
   rulesError: Type.Optional(Type.String()),

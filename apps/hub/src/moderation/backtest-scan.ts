@@ -1,10 +1,10 @@
 import type { CompiledRule, RuleBundle } from '@sightline/core'
 import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { ruleEvidence } from '@sightline/core/moderation/rule-evidence.js'
+import { SimilarityKernel } from '@sightline/core/moderation/similarity-kernel.js'
 import type { FrameReader } from '../store/frame-reader.ts'
 import type { FrameRow } from '../store/lmdb-tables.ts'
 import type { FrameFilter } from '../store/record-store.ts'
-import { SimilarityKernel } from './similarity-kernel.ts'
 
 const KERNEL_BATCH = 256
 

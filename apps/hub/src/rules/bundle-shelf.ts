@@ -87,6 +87,7 @@ export class BundleShelf {
     const message: SignedRules = {
       v: 1,
       keyId: this.#key.keyId,
+      publicKey: this.#key.publicKeyDer,
       signature: this.#key.sign(topic, bytes),
       bundle: bytes,
     }

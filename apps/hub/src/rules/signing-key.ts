@@ -9,8 +9,9 @@ const FILE = 'rules-signing.pem'
 export interface SigningKey {
   /** Of the public half, see `signingKeyId`. */
   readonly keyId: string
-  /** SPKI, for the devices. */
+  /** SPKI, for the devices: PEM at enrolment, DER beside every bundle for those that never enrolled. */
   readonly publicKeyPem: string
+  readonly publicKeyDer: Uint8Array
   /** Ed25519 over topic and bundle; the same for the same bytes (RFC 8032, 5.1.6). */
   sign(topic: string, bundle: Uint8Array): Uint8Array
 }
@@ -22,10 +23,11 @@ export interface SigningKey {
 export async function openSigningKey(dir: string): Promise<SigningKey> {
   const path = join(dir, FILE)
   const key = (await readKey(path)) ?? (await makeKey(dir, path))
-  const publicKeyPem = createPublicKey(key).export({ format: 'pem', type: 'spki' }).toString()
+  const publicKey = createPublicKey(key)
   return {
     keyId: signingKeyId(key),
-    publicKeyPem,
+    publicKeyPem: publicKey.export({ format: 'pem', type: 'spki' }).toString(),
+    publicKeyDer: publicKey.export({ format: 'der', type: 'spki' }),
     sign: (topic, bundle) => signBundle(key, topic, bundle),
   }
 }

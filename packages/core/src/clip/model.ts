@@ -6,11 +6,12 @@ import { Batcher, type BatchStats } from './batcher.ts'
 import { DEFAULT_MAX_PIXELS, type ImageInput } from './image-decode.ts'
 import { ClipImageEncoder, imageRunner, type Settled } from './image-encoder.ts'
 import { readManifest, type VerifyOptions, verifyFiles } from './model-files.ts'
-import { type ModelManifest, modelFingerprint } from './model-manifest.ts'
+import { type ModelManifest, modelFingerprint, type VariantName } from './model-manifest.ts'
 import { defaultThreads, type SessionOptions } from './session.ts'
 import { ClipTextEncoder, type EncodeTextOptions, type TextCacheStats, textRunner } from './text-encoder.ts'
 import { loadTokenizer } from './tokenizer.ts'
 import { Tower } from './tower.ts'
+import { imageTowerOf } from './variants.ts'
 
 export type { ImageInput, RawFrame } from './image-decode.ts'
 export type { Settled } from './image-encoder.ts'
@@ -21,6 +22,8 @@ export interface LoadModelOptions extends SessionOptions, VerifyOptions {
   readonly dir: string
   /** Towers that will be used; only their files must be there. Default: both. */
   readonly towers?: readonly TowerName[]
+  /** File of the image tower; default: the one that the manifest names first. */
+  readonly imageVariant?: VariantName
   /** Default 16. */
   readonly maxBatch?: number
   /** How long the first item of a batch waits for company, in milliseconds. Default 0. */
@@ -61,7 +64,8 @@ export interface EncodeOptions {
 export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
   const { dir, towers = ['image', 'text'], clock = systemClock } = options
   const manifest = await readManifest(dir)
-  const { image, text } = manifest
+  const { text } = manifest
+  const image = imageTowerOf(manifest, options.imageVariant)
   const files = [
     ...(towers.includes('image') ? [image.file] : []),
     ...(towers.includes('text') ? [text.file, text.tokenizer, text.tokenizerConfig] : []),

@@ -61,7 +61,8 @@ export async function keepEngine({ model, provider, engineDir }: OrtSetup): Prom
 
 /** The file that holds a model's TensorRT engine. */
 export function engineFile(engineDir: string, modelPath: string): string {
-  return join(engineDir, `${basename(modelPath, '.onnx')}.engine.onnx`)
+  // With the folder: towers may lie in image/model.onnx and text/model.onnx.
+  return join(engineDir, `${basename(dirname(modelPath))}-${basename(modelPath, '.onnx')}.engine.onnx`)
 }
 
 function partialOf(path: string): string {

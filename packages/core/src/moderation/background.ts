@@ -87,6 +87,11 @@ export class BackgroundEstimate {
     return new BackgroundEstimate(saved, settings)
   }
 
+  /** Whether `quiet()` would still be quiet after a frame with this logit: nothing is gained by keeping it. */
+  static staysQuiet(logit: number, { quietScore, huberNats }: BackgroundSettings = BACKGROUND): boolean {
+    return logit <= logitOf(quietScore) - huberNats
+  }
+
   /** Nats to take off the rule's logit on this camera, 0 and more; 0 during the warm-up. */
   get offset(): number {
     if (Number.isNaN(this.#level)) return 0

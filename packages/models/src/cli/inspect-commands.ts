@@ -5,6 +5,7 @@ import { fault } from '@sightline/core/errors.js'
 import { Command } from 'commander'
 import { inspectModel, type ModelInfo } from '../inspect/onnx-info.ts'
 import { verifyModel } from '../inspect/verify.ts'
+import { towersOf } from '../store/model-store.ts'
 
 interface JsonFlag {
   readonly json: boolean
@@ -42,8 +43,7 @@ export function infoCommand(): Command {
         return
       }
       const manifest = await readManifest(path)
-      const files = [...new Set([manifest.image.file.path, manifest.text.file.path])]
-      const towers = await Promise.all(files.map(file => inspectModel(join(path, file))))
+      const towers = await Promise.all(towersOf(manifest).map(file => inspectModel(join(path, file))))
       const fingerprint = modelFingerprint(manifest)
       if (json) console.log(JSON.stringify({ fingerprint, manifest, towers }, null, 2))
       else console.log([manifestText(manifest, fingerprint), ...towers.map(onnxText)].join('\n\n'))
@@ -60,6 +60,7 @@ function manifestText(manifest: ModelManifest, fingerprint: string): string {
     `fingerprint  ${fingerprint}`,
     `vectors      ${manifest.dim} values, logit scale ${manifest.logitScale}`,
     `picture      ${image.size} x ${image.size}, ${image.resize}, ${image.precision}`,
+    ...(image.variants ? [`variants     ${Object.keys(image.variants).join(', ')}`] : []),
     `text         up to ${text.contextLength} tokens, ${text.precision}`,
     `licence      ${manifest.license.spdx}: ${manifest.license.notice}`,
     ...quality,

@@ -6,6 +6,7 @@ import { bytes, count, duration, millis } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { cameraKey } from '../search-query.ts'
+import { StartingNote } from './starting-note.tsx'
 
 /** A still scene sends little, so silence is remarked on late. */
 const QUIET_AFTER_MS = 10 * 60_000
@@ -49,6 +50,9 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
           {stats === null ? 'not reported' : `${count(stats.outboxRecords)} (${bytes(stats.outboxBytes)})`}
         </Measure>
       </dl>
+      {node.starting !== undefined && (online || node.starting.error !== undefined) && (
+        <StartingNote starting={node.starting} now={now} />
+      )}
       {node.rulesError !== undefined && (
         <p class="note note-error">
           <Icon name="alert" />
