@@ -6,7 +6,7 @@ import { BundleShelf } from './bundle-shelf.ts'
 import { Distributor, type RuleMessage } from './distributor.ts'
 import { Examples } from './examples.ts'
 import { Learner } from './learner.ts'
-import type { FitHead } from './learning.ts'
+import type { Teach } from './learning.ts'
 import { PromptCache } from './prompt-cache.ts'
 import { type Lessons, RuleCompiler } from './rule-compiler.ts'
 import { RuleDesk } from './rule-desk.ts'
@@ -22,8 +22,8 @@ export interface CreateRulesOptions {
   readonly model: ClipModel
   readonly publish: (message: RuleMessage) => Promise<void>
   readonly labelsOf: Lessons['labelsOf']
-  /** Fits few-shot heads; default: rules learn a calibration only. */
-  readonly fitHead?: FitHead | undefined
+  /** Default: rules learn a calibration alone. */
+  readonly teach?: Teach | undefined
   readonly clock: Clock
   readonly log: Log
 }
@@ -43,7 +43,7 @@ export interface RuleParts {
 
 /** Everything about rules, joined: the part of the composition root that `hub.ts` would be too long with. */
 export async function createRules(options: CreateRulesOptions): Promise<RuleParts> {
-  const { settings, paths, store, model, clock, log, labelsOf, fitHead } = options
+  const { settings, paths, store, model, clock, log, labelsOf, teach } = options
   const { learnFromReviews, learnDelaySeconds } = settings.moderation
   const key = await openSigningKey(join(paths.dir, 'keys'))
   const { minFreeBytes } = settings.store
@@ -55,7 +55,7 @@ export async function createRules(options: CreateRulesOptions): Promise<RulePart
     prompts,
     examples,
     models: new RuleModels({ ...paths, log }),
-    lessons: learnFromReviews ? { store, labelsOf, fitHead } : undefined,
+    lessons: learnFromReviews ? { store, labelsOf, teach } : undefined,
   })
   const distributor = new Distributor({
     store,

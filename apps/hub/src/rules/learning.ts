@@ -1,14 +1,13 @@
-import { type Calibration, type CompiledRule, dotRow, type RuleBundle } from '@sightline/core'
+import { type Calibration, type CompiledRule, dot, dotRow, type RuleBundle } from '@sightline/core'
 import {
   applyCalibration,
   fitCalibration,
   fitIsotonic,
   fitPlatt,
-  type Label,
 } from '@sightline/core/moderation/calibration.js'
-import { brierScore, expectedCalibrationError, type Scored } from '@sightline/core/moderation/quality.js'
+import { expectedCalibrationError } from '@sightline/core/moderation/quality.js'
 import { ruleEvidence } from '@sightline/core/moderation/rule-evidence.js'
-import { clamp, MAX_LOGIT, probability } from '@sightline/core/moderation/rule-logit.js'
+import { clamp, MAX_LOGIT } from '@sightline/core/moderation/rule-logit.js'
 
 /** Reviewed frames below which nothing is learnt, and how many of them must be of each kind. */
 export const MIN_LESSON = 10
@@ -34,13 +33,16 @@ export interface Head {
   readonly bias: number
 }
 
-/** Few-shot head of a rule; undefined when the samples give none. The same samples must give the same head. */
-export type FitHead = (samples: readonly Sample[]) => Head | undefined
+/** What reviewers' labels make of a rule; what is absent is not worth having. */
+export interface Learnt {
+  readonly head?: Head | undefined
+  readonly calibration?: Calibration | undefined
+}
 
-/** What a rule learnt. */
-export interface Lesson {
-  readonly head: Head | undefined
-  readonly calibration: Calibration | undefined
+/** Learns from frames, oldest first; the same frames must teach the same. */
+export type Teach = (frames: readonly Sample[]) => Learnt | Promise<Learnt>
+
+export interface Lesson extends Learnt {
   readonly report: LessonReport
 }
 
@@ -54,6 +56,9 @@ export interface LessonReport {
   readonly eceBefore: number | null
   readonly eceAfter: number | null
 }
+
+/** Without a head. */
+export const calibrate: Teach = frames => ({ calibration: fitCalibration(frames) })
 
 /** The reviewed frames that the rule's gate lets through: of the others the score is 0 whatever is learnt. */
 export function samplesOf(
@@ -69,77 +74,54 @@ export function samplesOf(
   })
 }
 
-/**
- * Fits a head and a calibration. The calibration is fitted on what heads say of frames that they were not fitted on
- * (cross-fitting): on its own frames a head is surer than it may be. A head that does not lower the Brier score in the
- * cross-validation is left out.
- */
-export function learn(samples: readonly Sample[], fitHead: FitHead | undefined): Lesson {
+/** What the samples, oldest first, make of a rule, and what that is worth. */
+export async function learn(samples: readonly Sample[], teach: Teach = calibrate): Promise<Lesson> {
   const positives = samples.filter(({ positive }) => positive).length
-  const plain = samples.map(({ logit, positive }) => ({ logit, positive }))
+  const labels = { labels: samples.length, positives }
+  const eceBefore = samples.length === 0 ? null : errorOf(samples, () => ({}))
   const few =
     samples.length < MIN_LESSON || Math.min(positives, samples.length - positives) < MIN_LESSON_PER_CLASS
-  const report = {
-    labels: samples.length,
-    positives,
-    eceBefore: samples.length === 0 ? null : expectedCalibrationError(scored(plain)),
-  }
-  if (few) {
-    const nothing = { calibration: null, head: false, eceAfter: null }
-    return { head: undefined, calibration: undefined, report: { ...report, ...nothing } }
-  }
-  const folds = foldsOf(samples)
-  const guided = fitHead && crossFitted(samples, folds, fitHead)
-  const helps = guided !== undefined && brierScore(scored(guided)) < brierScore(scored(plain))
-  const labels = helps ? guided : plain
-  const calibration = fitCalibration(labels)
-  const refit = calibration?.method === 'isotonic' ? fitIsotonic : fitPlatt
-  const byFold = Array.from({ length: FOLDS }, (_, fold) =>
-    calibration === undefined ? undefined : refit(labels.filter((_, i) => folds[i] !== fold)),
-  )
+  const learnt: Learnt = few ? {} : await teach(samples)
+  const { head, calibration } = learnt
+  const isNothing = head === undefined && calibration === undefined
   return {
-    head: helps ? fitHead?.(samples) : undefined,
-    calibration,
+    ...learnt,
     report: {
-      ...report,
+      ...labels,
       calibration: calibration?.method ?? null,
-      head: helps,
-      eceAfter: expectedCalibrationError(
-        labels.map(({ logit, positive }, i) => ({
-          score: applyCalibration(byFold[folds[i]!], logit),
-          positive,
-        })),
-      ),
+      head: head !== undefined,
+      eceBefore,
+      eceAfter: isNothing ? null : await crossValidated(samples, learnt, teach),
     },
   }
+}
+
+/** Each part is judged by what the others teach, in the way that all of them taught. */
+async function crossValidated(samples: readonly Sample[], { head, calibration }: Learnt, teach: Teach) {
+  const folds = foldsOf(samples)
+  const refit = calibration?.method === 'isotonic' ? fitIsotonic : fitPlatt
+  const byFold: Learnt[] = []
+  for (let fold = 0; fold < FOLDS; fold++) {
+    const others = samples.filter((_, i) => folds[i] !== fold)
+    // A calibration alone is refitted as it is: the others may be fewer than a calibration is begun with.
+    byFold.push(head === undefined ? { calibration: refit(others) } : await teach(others))
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  return errorOf(samples, i => byFold[folds[i]!]!)
+}
+
+function errorOf(samples: readonly Sample[], learntAt: (i: number) => Learnt): number {
+  return expectedCalibrationError(
+    samples.map(({ vector, logit, positive }, i) => {
+      const { head, calibration } = learntAt(i)
+      const word = head === undefined ? 0 : head.scale * dot(head.vector, vector) + head.bias
+      return { score: applyCalibration(calibration, clamp(logit + word, -MAX_LOGIT, MAX_LOGIT)), positive }
+    }),
+  )
 }
 
 /** Each class dealt out in turn, so that every part has its share of both. */
 function foldsOf(samples: readonly Sample[]): number[] {
   const dealt = { true: 0, false: 0 }
   return samples.map(({ positive }) => dealt[`${positive}`]++ % FOLDS)
-}
-
-/** Logits with the word of a head that was fitted on the other parts; undefined when one of them gives none. */
-function crossFitted(
-  samples: readonly Sample[],
-  folds: readonly number[],
-  fitHead: FitHead,
-): Label[] | undefined {
-  const heads = Array.from({ length: FOLDS }, (_, fold) =>
-    fitHead(samples.filter((_, i) => folds[i] !== fold)),
-  )
-  if (heads.includes(undefined)) return undefined
-  return samples.map(({ vector, logit, positive }, i) => ({
-    logit: withHead(logit, heads[folds[i]!]!, vector),
-    positive,
-  }))
-}
-
-function withHead(logit: number, { vector, scale, bias }: Head, frame: Float32Array): number {
-  return clamp(logit + scale * dotRow(vector, 0, frame) + bias, -MAX_LOGIT, MAX_LOGIT)
-}
-
-function scored(labels: readonly Label[]): Scored[] {
-  return labels.map(({ logit, positive }) => ({ score: probability(logit), positive }))
 }

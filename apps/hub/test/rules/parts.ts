@@ -16,7 +16,7 @@ import {
 import { BundleShelf } from '@sightline/hub/rules/bundle-shelf.js'
 import { Distributor, type RuleMessage } from '@sightline/hub/rules/distributor.js'
 import { Examples } from '@sightline/hub/rules/examples.js'
-import type { FitHead } from '@sightline/hub/rules/learning.js'
+import type { Teach } from '@sightline/hub/rules/learning.js'
 import { PromptCache } from '@sightline/hub/rules/prompt-cache.js'
 import { type Lessons, RuleCompiler, type RuleCompilerOptions } from '@sightline/hub/rules/rule-compiler.js'
 import { RuleDesk, type RuleDeskOptions } from '@sightline/hub/rules/rule-desk.js'
@@ -73,7 +73,7 @@ export class TestRules {
   monotonicMs = 0
   readonly installed = new Set<string>()
   labels: ReturnType<Lessons['labelsOf']> = []
-  fitHead: FitHead | undefined
+  teach: Teach | undefined
   publish = async (message: RuleMessage): Promise<void> => void this.messages.push(message)
   readonly own = testModel()
   readonly prompts: PromptCache
@@ -113,11 +113,7 @@ export class TestRules {
         return work(testModel(fingerprint).model)
       },
     }
-    const lessons = {
-      store,
-      labelsOf: () => this.labels,
-      fitHead: (samples: Parameters<FitHead>[0]) => this.fitHead?.(samples),
-    }
+    const lessons = { store, labelsOf: () => this.labels, teach: this.teach }
     const compiler = new RuleCompiler({
       prompts,
       examples,
