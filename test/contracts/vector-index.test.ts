@@ -33,18 +33,27 @@ function expected(
   k: number,
   filter: IndexFilter = {},
 ): IndexHit[] {
-  const { sources, from = -Infinity, to = Infinity } = filter
+  const { sources, labels, ords, from = -Infinity, to = Infinity } = filter
   return entries
     .filter(
-      ({ source, capturedAt }) =>
-        (sources === undefined || sources.includes(source)) && capturedAt >= from && capturedAt < to,
+      entry =>
+        (sources?.includes(entry.source) ?? true) &&
+        (labels === undefined || entry.labels?.some(label => labels.includes(label))) &&
+        (ords?.includes(entry.ord) ?? true) &&
+        entry.capturedAt >= from &&
+        entry.capturedAt < to,
     )
-    .map(({ ord, vector }) => ({
+    .map(({ ord, capturedAt, vector }) => ({
       ord,
+      capturedAt,
       similarity: vector.reduce((sum, value, i) => sum + value * query[i]!, 0),
     }))
-    .sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)
+    .sort(byRank)
     .slice(0, k)
+}
+
+function byRank(a: IndexHit, b: IndexHit): number {
+  return b.similarity - a.similarity || b.capturedAt - a.capturedAt || b.ord - a.ord
 }
 
 function recall(found: readonly IndexHit[], wanted: readonly IndexHit[]): number {
@@ -60,7 +69,7 @@ async function meanRecall(
 ) {
   let sum = 0
   for (const query of queries)
-    sum += recall(await index.search(query, 10, filter), expected(entries, query, 10, filter))
+    sum += recall(await index.search({ vector: query, k: 10, filter }), expected(entries, query, 10, filter))
   return sum / queries.length
 }
 
@@ -76,9 +85,11 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
 
   test('an empty index answers with nothing', async () => {
     const index = await fresh()
-    expect(await index.search(randomUnit(DIM, seededRandom(1)), 5)).toEqual([])
+    expect(await index.search({ vector: randomUnit(DIM, seededRandom(1)), k: 5 })).toEqual([])
+    expect(await index.ords(0, 9)).toEqual([])
+    expect(await index.remove([1])).toBe(0)
     expect(index.lastOrd).toBe(0)
-    expect(index.stats()).toEqual({ vectors: 0, tail: 0, segments: 0 })
+    expect(index.stats()).toMatchObject({ vectors: 0, tail: 0, segments: 0, dead: 0 })
     await index.close()
   })
 
@@ -86,9 +97,9 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     const random = seededRandom(2)
     const entries = entriesOf(Array.from({ length: 300 }, () => randomUnit(DIM, random)))
     const index = await fresh()
-    index.add(entries)
+    await index.add(entries)
     for (const query of Array.from({ length: 20 }, () => randomUnit(DIM, random))) {
-      const hits = await index.search(query, 10)
+      const hits = await index.search({ vector: query, k: 10 })
       const wanted = expected(entries, query, 10)
       expect(hits.map(hit => hit.ord)).toEqual(wanted.map(hit => hit.ord))
       for (const [i, hit] of hits.entries()) expect(hit.similarity).toBeCloseTo(wanted[i]!.similarity, 5)
@@ -99,9 +110,9 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
   test('k beyond the size gives everything; ties come newest first', async () => {
     const vector = randomUnit(DIM, seededRandom(3))
     const index = await fresh()
-    index.add(entriesOf([vector, vector, vector]))
-    expect((await index.search(vector, 50)).map(hit => hit.ord)).toEqual([3, 2, 1])
-    expect((await index.search(vector, 2)).map(hit => hit.ord)).toEqual([3, 2])
+    await index.add(entriesOf([vector, vector, vector]))
+    expect((await index.search({ vector: vector, k: 50 })).map(hit => hit.ord)).toEqual([3, 2, 1])
+    expect((await index.search({ vector: vector, k: 2 })).map(hit => hit.ord)).toEqual([3, 2])
     await index.close()
   })
 
@@ -113,11 +124,11 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
       Float32Array,
     ]
     const index = await fresh()
-    index.add(entriesOf([a, b]))
-    index.add(entriesOf([c, c, c]))
+    await index.add(entriesOf([a, b]))
+    await index.add(entriesOf([c, c, c]))
     expect(index.lastOrd).toBe(3)
-    expect((await index.search(a, 10)).map(hit => hit.ord).sort()).toEqual([1, 2, 3])
-    expect((await index.search(a, 1))[0]).toMatchObject({ ord: 1 })
+    expect((await index.search({ vector: a, k: 10 })).map(hit => hit.ord).sort()).toEqual([1, 2, 3])
+    expect((await index.search({ vector: a, k: 1 }))[0]).toMatchObject({ ord: 1 })
     await index.close()
   })
 
@@ -125,18 +136,12 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     const index = await fresh()
     const random = seededRandom(5)
     const good = randomUnit(DIM, random)
-    const batch = (bad: Float32Array) => () => index.add(entriesOf([good, bad]))
-    expect(batch(randomUnit(DIM / 2, random))).toThrow(
-      expect.objectContaining({ code: 'MODEL_DIM_MISMATCH' }),
-    )
-    expect(batch(good.map(() => Number.NaN))).toThrow(
-      expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' }),
-    )
-    expect(batch(good.map(value => 2 * value))).toThrow(
-      expect.objectContaining({ code: 'MODEL_OUTPUT_INVALID' }),
-    )
+    const batch = (bad: Float32Array) => index.add(entriesOf([good, bad]))
+    await expect(batch(randomUnit(DIM / 2, random))).rejects.toMatchObject({ code: 'MODEL_DIM_MISMATCH' })
+    await expect(batch(good.map(() => Number.NaN))).rejects.toMatchObject({ code: 'MODEL_OUTPUT_INVALID' })
+    await expect(batch(good.map(value => 2 * value))).rejects.toMatchObject({ code: 'MODEL_OUTPUT_INVALID' })
     expect(index.stats().vectors).toBe(0)
-    await expect(index.search(randomUnit(DIM / 2, random), 1)).rejects.toMatchObject({
+    await expect(index.search({ vector: randomUnit(DIM / 2, random), k: 1 })).rejects.toMatchObject({
       code: 'MODEL_DIM_MISMATCH',
     })
     await index.close()
@@ -159,7 +164,7 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     beforeAll(async () => {
       index = await fresh()
       for (let at = 0; at < entries.length; at += 500) {
-        index.add(entries.slice(at, at + 500))
+        await index.add(entries.slice(at, at + 500))
         await index.settled()
       }
     })
@@ -178,7 +183,7 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
       ['none', { sources: [] }],
     ])('a filter that %s of the vectors pass', async (_share, filter) => {
       for (const query of queries.slice(0, 20)) {
-        const hits = await index.search(query, 10, filter)
+        const hits = await index.search({ vector: query, k: 10, filter })
         const wanted = expected(entries, query, 10, filter)
         expect(hits.length).toBe(wanted.length)
         if (wanted.length > 0) expect(recall(hits, wanted)).toBeGreaterThanOrEqual(0.7)
@@ -190,9 +195,9 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     })
 
     test('a large k comes back in full, in order, each vector once', async () => {
-      const hits = await index.search(queries[0]!, 1000)
+      const hits = await index.search({ vector: queries[0]!, k: 1000 })
       expect(new Set(hits.map(hit => hit.ord)).size).toBe(1000)
-      expect([...hits].sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)).toEqual(hits)
+      expect([...hits].sort(byRank)).toEqual(hits)
     })
   })
 
@@ -201,9 +206,9 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     const entries = entriesOf(Array.from({ length: 3 * SEAL_AT }, () => randomUnit(DIM, random)))
     const index = await fresh()
     for (let at = 0; at < entries.length; at += 100) {
-      index.add(entries.slice(at, at + 100))
+      await index.add(entries.slice(at, at + 100))
       const last = entries[at + 99]!
-      const hits = await index.search(last.vector, at + 100)
+      const hits = await index.search({ vector: last.vector, k: at + 100 })
       expect(hits[0]!.ord).toBe(last.ord)
       expect(hits.length).toBe(at + 100)
       expect(new Set(hits.map(hit => hit.ord)).size).toBe(at + 100)
@@ -218,15 +223,15 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 100 }, () => randomUnit(DIM, random)))
     const dir = join(root, 'reopened')
     const first = await open(dir, DIM)
-    first.add(entries)
+    await first.add(entries)
     await first.settled()
     await first.close()
     const second = await open(dir, DIM)
     expect(second.lastOrd).toBeLessThanOrEqual(entries.length)
-    second.add(entries.filter(entry => entry.ord > second.lastOrd))
+    await second.add(entries.filter(entry => entry.ord > second.lastOrd))
     expect(second.stats().vectors).toBe(entries.length)
     for (const entry of entries.filter((_, i) => i % 97 === 0))
-      expect((await second.search(entry.vector, 1))[0]!.ord).toBe(entry.ord)
+      expect((await second.search({ vector: entry.vector, k: 1 }))[0]!.ord).toBe(entry.ord)
     await second.close()
     await second.close()
   })
