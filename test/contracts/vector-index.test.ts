@@ -116,6 +116,35 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
     await index.close()
   })
 
+  test('equal scores come newest captured first, wherever they lie', async () => {
+    const random = seededRandom(9)
+    const vector = randomUnit(DIM, random)
+    const noise = Array.from({ length: SEAL_AT }, () => randomUnit(DIM, random))
+    const index = await fresh()
+    // A backlog: what is stored later was captured earlier.
+    const at = (ord: number, capturedAt: number): IndexEntry => ({ ord, vector, source: 1, capturedAt })
+    await index.add([at(1, 300), at(2, 500), at(3, 300)])
+    await index.add(entriesOf(noise, 4))
+    await index.settled()
+    await index.add([at(SEAL_AT + 4, 400), at(SEAL_AT + 5, 100)])
+    const hits = await index.search({ vector, k: 5 })
+    expect(hits.map(hit => hit.ord)).toEqual([2, SEAL_AT + 4, 3, 1, SEAL_AT + 5])
+    expect(new Set(hits.map(hit => hit.similarity)).size).toBe(1)
+    await index.close()
+  })
+
+  test('a query that is not a number, or not of unit length, is refused', async () => {
+    const index = await fresh()
+    const vector = randomUnit(DIM, seededRandom(10))
+    await index.add(entriesOf([vector]))
+    for (const bad of [vector.map(() => Number.NaN), vector.map(value => 2 * value)])
+      await expect(index.search({ vector: bad, k: 1 })).rejects.toMatchObject({
+        code: 'MODEL_OUTPUT_INVALID',
+      })
+    expect(await index.search({ vector, k: 0 })).toEqual([])
+    await index.close()
+  })
+
   test('ords that are not new are ignored', async () => {
     const random = seededRandom(4)
     const [a, b, c] = Array.from({ length: 3 }, () => randomUnit(DIM, random)) as [
@@ -194,11 +223,129 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
         expect(await meanRecall(index, entries, queries, filter)).toBeGreaterThanOrEqual(0.95)
     })
 
+    test('exactly asked, it answers exactly', async () => {
+      for (const query of queries.slice(0, 10)) {
+        const hits = await index.search({ vector: query, k: 20, exact: true })
+        expect(hits.map(hit => hit.ord)).toEqual(expected(entries, query, 20).map(hit => hit.ord))
+      }
+    })
+
     test('a large k comes back in full, in order, each vector once', async () => {
       const hits = await index.search({ vector: queries[0]!, k: 1000 })
       expect(new Set(hits.map(hit => hit.ord)).size).toBe(1000)
       expect([...hits].sort(byRank)).toEqual(hits)
     })
+  })
+
+  describe('filters by what is rare, in clusters', () => {
+    const random = seededRandom(12)
+    const centres = Array.from({ length: 60 }, () => randomUnit(DIM, random))
+    const COUNT = 5 * SEAL_AT + 700
+    const HALF = 1
+    const TWENTIETH = 2
+    const RARE = 3
+    const SINGLE = 4
+    /** Label 9: a cluster that is filtered by is far from most queries, the worst case for a graph. */
+    const CLUSTER = 9
+    const entries = Array.from({ length: COUNT }, (_, i): IndexEntry => {
+      const centre = Math.floor(random() * centres.length)
+      const draw = random()
+      return {
+        ord: i + 1,
+        vector: nearUnit(centres[centre]!, 0.7, random),
+        source: i % 7,
+        capturedAt: 1000 * i,
+        labels: [
+          0,
+          ...(draw < 0.5 ? [HALF] : []),
+          ...(draw < 0.05 ? [TWENTIETH] : []),
+          ...(draw < 0.005 ? [RARE] : []),
+          ...(i === 4321 ? [SINGLE] : []),
+          ...(centre === 0 ? [CLUSTER] : []),
+        ],
+      }
+    })
+    const queries = Array.from({ length: 40 }, () =>
+      nearUnit(centres[Math.floor(random() * centres.length)]!, 0.7, random),
+    )
+    let index: VectorIndex
+    beforeAll(async () => {
+      index = await fresh()
+      for (let at = 0; at < COUNT; at += SEAL_AT) {
+        await index.add(entries.slice(at, at + SEAL_AT))
+        await index.settled()
+      }
+    })
+    afterAll(() => index.close())
+
+    test.each<[string, IndexFilter]>([
+      ['50 %', { labels: [HALF] }],
+      ['5 %', { labels: [TWENTIETH] }],
+      ['0.5 %', { labels: [RARE] }],
+      ['0.01 %', { labels: [SINGLE] }],
+      ['one of two labels', { labels: [RARE, SINGLE] }],
+      ['a cluster', { labels: [CLUSTER] }],
+      ['half and a source', { labels: [HALF], sources: [3] }],
+      ['a stretch of time and sources', { from: 2_000_000, to: 6_000_000, sources: [1, 2, 3] }],
+      ['some entries', { ords: [17, 4000, 9000, COUNT] }],
+      [
+        'some entries of a source',
+        { ords: [17, 4000, 9000, COUNT], sources: [4000 % 7 === 0 ? 6 : (4000 - 1) % 7] },
+      ],
+      ['everything', { labels: [0] }],
+      ['a label that nobody has', { labels: [77] }],
+      ['no label', { labels: [] }],
+      ['no entry', { ords: [] }],
+    ])(
+      '%s: only what passes, all of it when it is little, recall@10 at least 0.95',
+      async (_name, filter) => {
+        const passing = new Set(expected(entries, queries[0]!, COUNT, filter).map(hit => hit.ord))
+        for (const query of queries.slice(0, 10)) {
+          const hits = await index.search({ vector: query, k: 10, filter })
+          expect(hits.length).toBe(Math.min(10, passing.size))
+          expect(hits.every(hit => passing.has(hit.ord))).toBe(true)
+        }
+        if (passing.size > 0)
+          expect(await meanRecall(index, entries, queries, filter)).toBeGreaterThanOrEqual(0.95)
+      },
+    )
+  })
+
+  test('what is removed is not found, is not counted and does not come back', async () => {
+    const random = seededRandom(13)
+    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 300 }, () => randomUnit(DIM, random)))
+    const index = await fresh()
+    await index.add(entries.slice(0, 2 * SEAL_AT))
+    await index.settled()
+    await index.add(entries.slice(2 * SEAL_AT))
+    const gone = (ord: number) => ord % 3 === 0 || (ord > 100 && ord < 1500)
+    const ords = entries.map(entry => entry.ord).filter(gone)
+    expect(await index.remove([...ords, 999_999])).toBe(ords.length)
+    expect(await index.remove(ords)).toBe(0)
+    const left = entries.filter(entry => !gone(entry.ord))
+    const check = async () => {
+      expect(index.stats().vectors).toBe(left.length)
+      for (const query of entries.filter((_, i) => i % 211 === 0).map(entry => entry.vector)) {
+        const hits = await index.search({ vector: query, k: 10 })
+        expect(hits.some(hit => gone(hit.ord))).toBe(false)
+        expect(recall(hits, expected(left, query, 10))).toBeGreaterThanOrEqual(0.7)
+      }
+    }
+    await check()
+    await index.settled()
+    await check()
+    await index.add(entries)
+    await check()
+    const listed: number[] = []
+    for (let page = await index.ords(0, 500); page.length > 0; page = await index.ords(page.at(-1)!, 500))
+      listed.push(...page)
+    expect(listed).toEqual(left.map(entry => entry.ord))
+    await index.remove(left.map(entry => entry.ord))
+    await index.settled()
+    expect(await index.search({ vector: entries[0]!.vector, k: 5 })).toEqual([])
+    expect(index.stats().vectors).toBe(0)
+    expect(index.lastOrd).toBe(entries.length)
+    await index.close()
   })
 
   test('searches while vectors are added see each of them exactly once', async () => {

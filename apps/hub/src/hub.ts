@@ -7,14 +7,18 @@ import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { RecallProbe } from './index/recall-probe.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
+import { Eraser } from './retention/eraser.ts'
+import { Retention } from './retention/retention.ts'
 import { RuleDesk } from './rules/rule-desk.ts'
 import { Search } from './search/search.ts'
 import type { HubSettings } from './settings.ts'
+import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
 
 /** The model that ships with the repository. */
@@ -61,6 +65,9 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     log,
   })
+  const probe = new RecallProbe({ index, clock, log })
+  const eraser = new Eraser({ store, index, log })
+  const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
   const rules = new RuleDesk({
     store,
     model,
@@ -82,13 +89,16 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
     version,
   })
-  metrics.observe(hubProbes({ index, broker, ingest }))
+  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
+    new DataHold({ dir }),
     opened('model', () => model.close()),
     opened('store', () => store.close()),
     index,
+    probe,
+    retention,
     rollCall,
     broker,
     rules,

@@ -130,6 +130,11 @@ export const ERRORS = {
   ),
   RULES_CONFLICT: spec(409, 'Read the rules again and repeat the change on what they are now.'),
   RULES_INVALID: spec(422, 'Correct the rule as the message says.'),
+  SNAPSHOT_DAMAGED: spec(422, 'Use another snapshot: what the message names is missing or was altered.'),
+  SNAPSHOT_REFUSED: spec(
+    409,
+    'Do what the message asks: stop the hub, or name an empty directory; --force replaces what a restore finds.',
+  ),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
 } as const satisfies Record<string, ErrorSpec>

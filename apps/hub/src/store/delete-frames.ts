@@ -5,6 +5,7 @@ import {
   type DeletedFrames,
   type DeletedIncidents,
   type FrameDeletion,
+  type FrameFilter,
   frameId,
   type IncidentFilter,
   type OrdRange,
@@ -37,29 +38,44 @@ export function listOrds(tables: Tables, range: OrdRange): number[] {
   return [...keys].map(([, ord]) => ord)
 }
 
-/** Inside a transaction. */
-export function deleteFrames(tables: Tables, deletion: FrameDeletion): DeletedFrames {
-  const { filter, after, upTo, rows } = deletion
+/** Frames of one step, looked at before anything is written: most steps of a sweep find nothing. */
+export interface FoundFrames {
+  readonly ords: readonly number[]
+  readonly next: number | undefined
+}
+
+export function findFrames(tables: Tables, deletion: FrameDeletion): FoundFrames {
+  const { filter, after, upTo = Number.POSITIVE_INFINITY, rows } = deletion
   const looked = nextOrds(tables, deletion)
+  const last = looked.at(-1) ?? after
+  return {
+    ords: looked.filter(ord => {
+      const frame = tables.frames.get(ord)
+      return frame !== undefined && frameMatches(filter, frame)
+    }),
+    next: looked.length < rows || last >= upTo ? undefined : last,
+  }
+}
+
+/** Inside a transaction. */
+export function removeFrames(
+  tables: Tables,
+  found: readonly number[],
+): Pick<DeletedFrames, 'ords' | 'thumbnails' | 'bytes'> {
   const ords: number[] = []
   let thumbnails = 0
   let bytes = 0
-  for (const ord of looked) {
+  for (const ord of found) {
     const frame = tables.frames.get(ord)
-    if (frame === undefined || !frameMatches(filter, frame)) continue
+    if (frame === undefined) continue
     bytes += tables.vectors.getBinaryFast(ord)?.length ?? 0
     const thumbnail = tables.thumbnails.getBinaryFast(ord)?.length
-    if (thumbnail !== undefined) {
-      thumbnails++
-      bytes += thumbnail
-    }
+    if (thumbnail !== undefined) thumbnails++
+    bytes += thumbnail ?? 0
     removeFrame(tables, ord, frame)
     ords.push(ord)
   }
-  const last = looked.at(-1) ?? after
-  const next = looked.length < rows || last >= (upTo ?? Number.POSITIVE_INFINITY) ? undefined : last
-  if (next === undefined) forgetEmptyCameras(tables, deletion)
-  return { ords, thumbnails, bytes, next }
+  return { ords, thumbnails, bytes }
 }
 
 function nextOrds(tables: Tables, { filter, after, upTo, rows }: FrameDeletion): number[] {
@@ -82,7 +98,8 @@ function removeFrame(tables: Tables, ord: number, { site, node, camera, session,
   tables.byCamera.remove([`${site}~${node}~${camera}`, ord])
 }
 
-function forgetEmptyCameras(tables: Tables, { filter }: FrameDeletion): void {
+/** Inside a transaction. */
+export function forgetEmptyCameras(tables: Tables, filter: FrameFilter): void {
   for (const camera of camerasOf(tables)) {
     if (!sourceMatches(filter, camera) || listOrds(tables, { camera, limit: 1 }).length > 0) continue
     tables.cameras.remove(`${camera.site}~${camera.node}~${camera.camera}`)

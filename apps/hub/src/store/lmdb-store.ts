@@ -2,7 +2,14 @@ import { mkdirSync } from 'node:fs'
 import { type Clock, EMPTY_SEQ_SET, fault, isFault, type Log, messageOf, type SeqSet } from '@sightline/core'
 import { applyDelivery } from './apply-delivery.ts'
 import { Committer } from './committer.ts'
-import { camerasOf, deleteFrames, deleteIncidents, listOrds } from './delete-frames.ts'
+import {
+  camerasOf,
+  deleteIncidents,
+  findFrames,
+  forgetEmptyCameras,
+  listOrds,
+  removeFrames,
+} from './delete-frames.ts'
 import { DiskGuard } from './disk-guard.ts'
 import { publicIncident } from './fold-incident.ts'
 import { sourceMatches } from './frame-filter.ts'
@@ -124,8 +131,14 @@ class LmdbStore implements RecordStore {
     return camerasOf(this.#tables)
   }
 
-  deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames> {
-    return this.#committer.run(() => deleteFrames(this.#tables, deletion))
+  async deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames> {
+    const { ords, next } = findFrames(this.#tables, deletion)
+    if (ords.length === 0) return { ords, thumbnails: 0, bytes: 0, next }
+    return this.#committer.run(() => {
+      const removed = removeFrames(this.#tables, ords)
+      forgetEmptyCameras(this.#tables, deletion.filter)
+      return { ...removed, next }
+    })
   }
 
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents> {
