@@ -77,8 +77,8 @@ async function ofSize(
         source: 1,
         capturedAt: 1000 * (from + i),
       }))
-      segments.add(entries)
-      flat.add(entries)
+      await segments.add(entries)
+      await flat.add(entries)
       for (const [i, vector] of portion.entries()) {
         bare.addPoint(Array.from(vector), from + i + 1)
         if (i % 64 === 0) await turn()
@@ -86,8 +86,8 @@ async function ofSize(
       await segments.settled()
     }
     const contestants: Record<Contestant, Search> = {
-      segments: async query => (await segments.search(query, K)).map(hit => hit.ord),
-      flat: async query => (await flat.search(query, K)).map(hit => hit.ord),
+      segments: async query => (await segments.search({ vector: query, k: K })).map(hit => hit.ord),
+      flat: async query => (await flat.search({ vector: query, k: K })).map(hit => hit.ord),
       bare: async query => bare.searchKnn(Array.from(query), K).neighbors,
     }
     const { segments: count, tail } = segments.stats()

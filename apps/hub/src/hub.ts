@@ -9,14 +9,18 @@ import { Broker } from './broker/broker.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { RecallProbe } from './index/recall-probe.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
+import { Eraser } from './retention/eraser.ts'
+import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
 import { Search } from './search/search.ts'
 import type { HubSettings } from './settings.ts'
+import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
 
 /** The model that ships with the repository. */
@@ -75,6 +79,9 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     log,
   })
+  const probe = new RecallProbe({ index, clock, log })
+  const eraser = new Eraser({ store, index, log })
+  const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
     settings,
@@ -110,14 +117,17 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
     version,
   })
-  metrics.observe(hubProbes({ index, broker, ingest, prompts: ruleParts.prompts }))
+  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, prompts: ruleParts.prompts }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
+    new DataHold({ dir }),
     opened('model', () => model.close()),
     opened('store', () => store.close()),
     opened('rule tables', () => ruleParts.db.close()),
     index,
+    probe,
+    retention,
     rollCall,
     broker,
     rules,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
 import { Command } from 'commander'
 import { rulesCommand } from './cli/rules-command.ts'
+import { addSnapshotCommands } from './cli/snapshot.ts'
 import { createHub } from './hub.ts'
 import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
 
@@ -32,6 +33,7 @@ program
   .description('run the hub until SIGINT or SIGTERM')
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
+addSnapshotCommands(program, { readSettings, version })
 const config = program.command('config').description('settings')
 config
   .command('schema')

@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
+import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
+import type { Eraser } from './retention/eraser.ts'
 import type { PromptCache } from './rules/prompt-cache.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
@@ -58,14 +60,16 @@ export class Metrics {
 }
 
 export interface ProbedParts {
-  readonly index: Pick<IndexKeeper, 'stats'>
+  readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
   readonly broker: Pick<Broker, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
   readonly prompts: Pick<PromptCache, 'stats'>
+  readonly probe: Pick<RecallProbe, 'recall'>
+  readonly eraser: Pick<Eraser, 'totals'>
 }
 
 /** What the parts of a hub count by themselves. */
-export function hubProbes({ index, broker, ingest, prompts }: ProbedParts): Probe[] {
+export function hubProbes({ index, broker, ingest, probe, eraser, prompts }: ProbedParts): Probe[] {
   const gauge = (name: string, help: string, read: () => number): Probe => ({
     name: `sightline_${name}`,
     help,
@@ -82,6 +86,18 @@ export function hubProbes({ index, broker, ingest, prompts }: ProbedParts): Prob
     gauge('index_vectors', 'Vectors that can be searched.', () => index.stats().vectors),
     gauge('index_tail_vectors', 'Of those, searched exactly.', () => index.stats().tail),
     gauge('index_segments', 'HNSW segments.', () => index.stats().segments),
+    gauge('index_dead_vectors', 'Removed vectors that still take up room.', () => index.stats().dead),
+    gauge('index_bytes', 'Memory of vectors and graphs.', () => index.stats().bytes),
+    gauge('index_recall', 'Recall@10 of recent searches beside exact ones.', () => probe.recall),
+    ...[50, 95, 99].map(p =>
+      gauge(
+        `index_search_p${p}_seconds`,
+        `Time in the index, percentile ${p} of the last 1024 searches.`,
+        () => index.timings.percentile(p) / 1000,
+      ),
+    ),
+    total('erased_frames', 'Frames deleted by hand or by retention.', () => eraser.totals.frames),
+    total('erased_bytes', 'Their vectors and thumbnails.', () => eraser.totals.bytes),
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),

@@ -104,6 +104,13 @@ export const HubSettings = Type.Object(
           default: 4096,
           description: 'Vectors searched exactly before they are sealed into an HNSW segment.',
         }),
+        maxSegment: Type.Integer({
+          minimum: 1024,
+          maximum: 4_000_000,
+          default: 262_144,
+          description:
+            'Vectors of the largest segment that merging makes; building one takes some 2.3 kB a vector at 512 dimensions.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -144,6 +151,22 @@ export const HubSettings = Type.Object(
           pattern: NAME_PATTERN,
           default: 'homeassistant',
           description: 'Discovery prefix that Home Assistant is set to.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    retention: Type.Object(
+      {
+        days: Type.Number({
+          minimum: 0,
+          maximum: 36_500,
+          default: 0,
+          description: 'Frames and incidents older than this are deleted, within the hour; 0: never.',
+        }),
+        maxFramesPerCamera: Type.Integer({
+          minimum: 0,
+          default: 0,
+          description: 'The oldest frames of a camera beyond so many are deleted, within the hour; 0: never.',
         }),
       },
       { additionalProperties: false, default: {} },

@@ -149,6 +149,11 @@ export const ERRORS = {
     'If the hub was set up anew, enrol the device again; a device without enrolment trusts the next signer when rules/signer.json in its data directory is deleted and the agent restarted. Otherwise find out who publishes rules on this broker.',
   ),
   RULES_TOO_LARGE: spec(413, 'Shorten or split the rules: a document may have 8 MiB.'),
+  SNAPSHOT_DAMAGED: spec(422, 'Use another snapshot: what the message names is missing or was altered.'),
+  SNAPSHOT_REFUSED: spec(
+    409,
+    'Do what the message asks: stop the hub, or name an empty directory; --force replaces what a restore finds.',
+  ),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
 } as const satisfies Record<string, ErrorSpec>

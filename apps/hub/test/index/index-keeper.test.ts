@@ -109,6 +109,7 @@ test('frames of other models are counted and passed over', async () => {
 test('a frame of the wrong length under the right fingerprint does not keep its neighbours out', async () => {
   const vector = unit()
   await ingest.store([{ vector: randomUnit(2 * DIM, random) }, { vector }])
+  await keeper.caughtUp()
   expect(await ords(vector, 9)).toEqual([2])
 })
 
