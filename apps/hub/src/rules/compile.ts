@@ -7,26 +7,12 @@ import {
   vectorToBytes,
 } from '@sightline/core'
 import { meanDirection } from '@sightline/core/clip/text-encoder.js'
+import { NEUTRAL_PROMPTS } from '@sightline/core/moderation/starter-rules.js'
 import type { RuleDocument } from '../store/record-store.ts'
 import type { Lesson } from './learning.ts'
 import { withTemplates } from './validate.ts'
 
-/**
- * What every rule competes with besides its own negatives: the plain contents of a camera picture. Without them a rule
- * with no negatives would always score 1.
- */
-export const NEUTRAL_PROMPTS = [
-  'a photo',
-  'an empty scene',
-  'a landscape',
-  'a person',
-  'people in a street',
-  'a building',
-  'an empty room',
-  'an object on a table',
-  'the sky',
-  'trees and grass',
-] as const
+export { NEUTRAL_PROMPTS }
 
 /** Of one bundle's vectors: devices take no larger binary in a message than 64 MiB. */
 const MAX_MATRIX_BYTES = 60 * 2 ** 20

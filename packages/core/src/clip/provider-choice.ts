@@ -114,7 +114,8 @@ function stateOf({ provider, variant }: Candidate) {
   return { provider, ...(variant === undefined ? {} : { variant }) }
 }
 
-function unavailable({ provider, reason, remedy }: ProviderReport) {
+/** PROVIDER_UNAVAILABLE with what would make it available. */
+export function unavailable({ provider, reason, remedy }: ProviderReport) {
   return fault('PROVIDER_UNAVAILABLE', `${provider} cannot be used here: ${reason}. ${remedy ?? ''}`.trim(), {
     details: { provider, reason },
   })
