@@ -58,6 +58,10 @@ export class Scorer {
     return this.#vectors.bundle.issuedAt
   }
 
+  all(): Iterable<CompiledRule> {
+    return this.#rules.values()
+  }
+
   rule(id: string): CompiledRule | undefined {
     return this.#rules.get(id)
   }
