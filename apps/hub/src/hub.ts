@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
@@ -66,6 +67,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     publish: message => broker.publish(message),
     log,
+    signer: await signingKey(join(dir, 'keys')),
     sites: settings.sites,
   })
   // A device of a site that nobody configured gets the rules as soon as it reports.
@@ -106,4 +108,14 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
   }
+}
+
+async function signingKey(dir: string): Promise<KeyObject> {
+  const path = join(dir, 'rules-signing.pem')
+  const kept = await readFile(path, 'utf8').catch(() => undefined)
+  if (kept !== undefined) return createPrivateKey(kept)
+  const { privateKey } = generateKeyPairSync('ed25519')
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await writeFile(path, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 })
+  return privateKey
 }

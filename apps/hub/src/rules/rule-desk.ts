@@ -1,3 +1,4 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import {
   type Clock,
   encodeMessagePack,
@@ -6,6 +7,8 @@ import {
   type RuleBundle,
   rulesTopic,
   type Service,
+  signBundle,
+  signingKeyId,
   systemClock,
 } from '@sightline/core'
 import { type CompiledRules, compiledRules } from '../moderation/compiled-rules.ts'
@@ -35,6 +38,7 @@ export interface RuleDeskOptions {
   readonly model: RuleModel & PromptCheck
   readonly publish: (message: RuleMessage) => Promise<void>
   readonly log: Log
+  readonly signer?: KeyObject
   /** Sites that get the rules before any of their devices has reported. */
   readonly sites?: readonly string[] | undefined
   readonly clock?: Clock | undefined
@@ -151,10 +155,21 @@ export class RuleDesk implements Service {
 
   /** A bundle that could not be sent is in force all the same: it goes out with the next change or start. */
   async #send(site: string): Promise<void> {
-    const { model, publish, log } = this.#options
+    const { model, publish, log, signer } = this.#options
     const topic = rulesTopic(site, GROUP, model.fingerprint)
+    const bundle = this.#payload!
+    const payload =
+      signer === undefined
+        ? bundle
+        : encodeMessagePack({
+            v: 1,
+            keyId: signingKeyId(signer),
+            signature: signBundle(signer, topic, bundle),
+            publicKey: createPublicKey(signer).export({ format: 'der', type: 'spki' }),
+            bundle,
+          })
     try {
-      await publish({ topic, payload: this.#payload!, qos: 1, retain: true })
+      await publish({ topic, payload, qos: 1, retain: true })
       log.debug({ site, version: this.#document.version }, 'rules published')
     } catch (err) {
       log.error({ err, site, version: this.#document.version }, 'rules not published')
