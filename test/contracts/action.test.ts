@@ -8,8 +8,7 @@ import type { Action, ActionNotice, Delivery } from '@sightline/edge-agent/actio
 import { ExecAction } from '@sightline/edge-agent/actions/exec-action.js'
 import { WebhookAction } from '@sightline/edge-agent/actions/webhook-action.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FakeClock } from '../../apps/edge-agent/test/support/fake-clock.ts'
-import { until } from '../../apps/edge-agent/test/support/until.ts'
+import { eventually } from '../support/api.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const TIMEOUT_MS = 5000
@@ -35,6 +34,37 @@ const NOTICE: ActionNotice = {
   },
 }
 
+/** Stands still; whoever sleeps wakes when the test says so. */
+class ManualClock implements Clock {
+  readonly #sleepers = new Map<() => void, number>()
+
+  now = () => 1_700_000_000_000
+  monotonic = () => 0
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = () => {
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      this.#sleepers.set(wake, delayMs)
+      signal?.addEventListener('abort', () => {
+        this.#sleepers.delete(wake)
+        reject(signal.reason)
+      })
+    })
+  }
+
+  /** Delays that something waits for. */
+  get sleeping(): number[] {
+    return [...this.#sleepers.values()]
+  }
+
+  wakeAll(): void {
+    for (const wake of this.#sleepers.keys()) wake()
+  }
+}
+
 /** How a target behaves: it takes what comes, refuses, never answers, or talks without end. */
 const MOODS = ['well', 'failing', 'hanging', 'talking'] as const
 type Mood = (typeof MOODS)[number]
@@ -44,15 +74,15 @@ interface Harness {
   /** What the target took, whole. */
   taken(): Promise<Delivery[]>
   /** Deliveries that reached the target, taken or not. */
-  reached(): number
+  reached(): Promise<number>
   close(): Promise<void>
 }
 
 let dir = ''
-let clock: FakeClock
+let clock: ManualClock
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'action-'))
-  clock = new FakeClock()
+  clock = new ManualClock()
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
@@ -78,7 +108,7 @@ async function webhookHarness(mood: Mood): Promise<Harness> {
   return {
     action: new WebhookAction({ name: 'hook', url, secret: undefined, timeoutMs: TIMEOUT_MS, clock }),
     taken: async () => deliveries,
-    reached: () => reached,
+    reached: async () => reached,
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -107,11 +137,6 @@ async function execHarness(mood: Mood): Promise<Harness> {
   const command = join(dir, 'program')
   await writeFile(command, `#!/bin/sh\nmkdir -p "$1/taken"; : > "$1/reached.$$"\n${SCRIPTS[mood]}\n`)
   await chmod(command, 0o755)
-  let reached = 0
-  const look = async () => {
-    reached = (await readdir(dir)).filter(name => name.startsWith('reached.')).length
-  }
-  const timer = setInterval(() => void look().catch(() => {}), 5)
   return {
     action: new ExecAction({ name: 'program', command, args: [dir], timeoutMs: TIMEOUT_MS, clock, log }),
     taken: async () => {
@@ -123,8 +148,8 @@ async function execHarness(mood: Mood): Promise<Harness> {
         })),
       )
     },
-    reached: () => reached,
-    close: async () => clearInterval(timer),
+    reached: async () => (await readdir(dir)).filter(name => name.startsWith('reached.')).length,
+    close: async () => {},
   }
 }
 
@@ -138,6 +163,8 @@ describe.each<[string, (mood: Mood, clock: Clock) => Promise<Harness>]>([
     harness = await open(mood, clock)
     return harness.action
   }
+  const reached = () =>
+    eventually('the delivery at the target', async () => ((await harness.reached()) > 0 ? true : undefined))
   afterEach(() => harness.close())
 
   it('hands over the notice, whole, with its id', async () => {
@@ -165,8 +192,9 @@ describe.each<[string, (mood: Mood, clock: Clock) => Promise<Harness>]>([
   it('does not wait for ever', async () => {
     const action = await opened('hanging')
     const failure = action.deliver({ id: 'one.1', notice: NOTICE }, never).catch((error: unknown) => error)
-    await until(() => harness.reached() > 0)
-    await clock.advance(TIMEOUT_MS)
+    await reached()
+    expect(clock.sleeping).toEqual([TIMEOUT_MS])
+    clock.wakeAll()
     expect(await failure).toMatchObject({ code: 'ACTION_FAILED', message: 'not done within 5 s' })
   })
 
@@ -176,7 +204,7 @@ describe.each<[string, (mood: Mood, clock: Clock) => Promise<Harness>]>([
     const failure = action
       .deliver({ id: 'one.1', notice: NOTICE }, stop.signal)
       .catch((error: unknown) => error)
-    await until(() => harness.reached() > 0)
+    await reached()
     stop.abort()
     expect(await failure).toMatchObject({ code: 'ACTION_FAILED' })
     await expect(action.deliver({ id: 'one.2', notice: NOTICE }, stop.signal)).rejects.toMatchObject({
