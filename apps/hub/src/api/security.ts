@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '../loopback.ts'
 import { errorBody } from './errors.ts'
 
 const CONTENT_SECURITY_POLICY = [
@@ -34,10 +35,6 @@ export function installSecurity(app: FastifyInstance, host: string): void {
     reply.header('referrer-policy', 'no-referrer')
     reply.header('cross-origin-resource-policy', 'same-origin')
   })
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 function hostName(header: string): string {

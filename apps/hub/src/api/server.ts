@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { Server as SecureServer } from 'node:https'
 import { fileURLToPath } from 'node:url'
 import fastifyMultipart from '@fastify/multipart'
 import fastifyStatic from '@fastify/static'
@@ -7,8 +8,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { DeviceLogins } from '../fleet/device-logins.ts'
+import type { EnrolmentDesk, HubUrls } from '../fleet/enrolment-desk.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
+import { isLoopback } from '../loopback.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
@@ -16,10 +20,16 @@ import type { ReviewDesk } from '../moderation/review-desk.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
+import type { AuditLog } from '../store/audit-log.ts'
 import type { RecordStore } from '../store/record-store.ts'
+import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
+import { installRateLimit } from './rate-limit.ts'
+import { type ListedRoute, listRoutes } from './roles.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
+import { deviceRoutes } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
@@ -29,7 +39,7 @@ import { reviewRoutes } from './routes/review.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { systemRoutes } from './routes/system.ts'
-import { installSecurity, isLoopback } from './security.ts'
+import { installSecurity } from './security.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
 
 const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
@@ -46,6 +56,13 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly audit: AuditLog
+  readonly devices: {
+    readonly desk: EnrolmentDesk
+    readonly logins: DeviceLogins
+    /** How devices reach this hub, given the host that a request named. */
+    readonly urls: (requestHost: string) => HubUrls
+  }
 }
 
 export interface HttpApiOptions {
@@ -54,6 +71,7 @@ export interface HttpApiOptions {
   readonly metrics: Metrics
   readonly log: Log
   readonly version: string
+  readonly tls: TlsKeeper
 }
 
 /** The HTTP side of a hub: API, live feed, dashboard, health and metrics. */
@@ -62,6 +80,7 @@ export class HttpApi implements Service {
   readonly #options: HttpApiOptions
   readonly #live: LiveFeed
   #app: FastifyInstance | undefined
+  #routes: readonly ListedRoute[] = []
   #detach: () => void = () => {}
 
   constructor(options: HttpApiOptions) {
@@ -74,10 +93,21 @@ export class HttpApi implements Service {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
+  /** What is served, and for whom; once started. */
+  get routes(): readonly ListedRoute[] {
+    return this.#routes
+  }
+
   async start(): Promise<void> {
-    const { settings, log } = this.#options
-    this.#app = await this.#build()
-    this.#detach = this.#feedLive()
+    const { settings, log, tls } = this.#options
+    const app = await this.#build()
+    this.#app = app
+    const offLive = this.#feedLive()
+    const offTls = isSecure(app.server) ? tls.attach(app.server) : () => {}
+    this.#detach = () => {
+      offLive()
+      offTls()
+    }
     try {
       await this.#app.listen({ host: settings.host, port: settings.port })
     } catch (cause) {
@@ -87,7 +117,7 @@ export class HttpApi implements Service {
       throw cause
     }
     if (!isLoopback(settings.host)) {
-      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in or TLS')
+      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in')
     }
     log.info({ host: settings.host, port: this.port }, 'http listening')
   }
@@ -100,14 +130,17 @@ export class HttpApi implements Service {
 
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
-    const { settings, log, parts, metrics, version } = this.#options
+    const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
     const app = Fastify({
+      // Null is plain HTTP. Typed as such, for nothing but `start` looks at the server.
+      https: (tls.contextFor(settings.host) ?? null) as null,
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
       forceCloseConnections: true,
       ajv: { customOptions: { removeAdditional: false } },
     }).withTypeProvider<TypeBoxTypeProvider>()
+    this.#routes = listRoutes(app)
     installErrorHandling(app, log)
     installSecurity(app, settings.host)
     app.addHook('onResponse', async (request, reply) => {
@@ -117,6 +150,7 @@ export class HttpApi implements Service {
         reply.elapsedTime / 1000,
       )
     })
+    await installRateLimit(app)
     await app.register(fastifyMultipart, {
       attachFieldsToBody: 'keyValues',
       limits: { files: 1, fields: 12, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 13 },
@@ -134,6 +168,8 @@ export class HttpApi implements Service {
         await api.register(backtestRoutes, { backtest, rules, store })
         await api.register(reviewRoutes, { reviews, store, live: this.#live })
         await api.register(encodeRoutes, { model })
+        await api.register(deviceRoutes, parts.devices)
+        await api.register(auditRoutes, { audit: parts.audit })
         await api.register(systemRoutes, {
           store,
           model,
@@ -141,16 +177,20 @@ export class HttpApi implements Service {
           version,
           ingested: () => ({ ...ingest.stats }),
         })
-        api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+        api.get('/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, async () =>
+          app.swagger(),
+        )
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
-    app.get('/readyz', { schema: { hide: true } }, async () => {
+    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () => ({
+      status: 'ok',
+    }))
+    app.get('/readyz', { config: { role: 'public' }, schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }
     })
-    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    app.get('/metrics', { config: { role: 'viewer' }, schema: { hide: true } }, async (_request, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
     )
     await app.register(modelRoutes, { models, prefix: '/models' })
@@ -161,9 +201,15 @@ export class HttpApi implements Service {
 
   async #serveDashboard(app: FastifyInstance): Promise<void> {
     if (existsSync(DASHBOARD_DIR)) {
-      await app.register(fastifyStatic, { root: DASHBOARD_DIR })
+      await app.register(async pages => {
+        // Pages and scripts are everybody's: who may see what, the API decides.
+        pages.addHook('onRoute', route => {
+          route.config = { ...route.config, role: 'public' }
+        })
+        await pages.register(fastifyStatic, { root: DASHBOARD_DIR })
+      })
     } else {
-      app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+      app.get('/', { config: { role: 'public' }, schema: { hide: true } }, async (_request, reply) =>
         reply
           .type('text/plain')
           .send('The dashboard is not built: run npm run build.\nThe API is at /api/v1.\n'),
@@ -186,4 +232,8 @@ export class HttpApi implements Service {
       offNode()
     }
   }
+}
+
+function isSecure(server: unknown): server is SecureServer {
+  return server instanceof SecureServer
 }

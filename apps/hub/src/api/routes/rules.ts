@@ -12,13 +12,16 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<{ rules: RuleDesk }> = async 
     warnings: rules.warnings(),
   })
 
-  app.get('/rules', { schema: { summary: 'The rules in force', response: { 200: RulesShape } } }, async () =>
-    view(rules.get()),
+  app.get(
+    '/rules',
+    { config: { role: 'viewer' }, schema: { summary: 'The rules in force', response: { 200: RulesShape } } },
+    async () => view(rules.get()),
   )
 
   app.put(
     '/rules',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Replace the rules and send them to every device',
         description:
