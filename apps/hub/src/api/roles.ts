@@ -20,11 +20,20 @@ export interface ListedRoute {
   readonly role: RouteRole | undefined
 }
 
-/** Lists what is registered from here on. */
+/** Lists what is registered from here on, complete once the application is ready. */
 export function listRoutes(app: FastifyInstance): ListedRoute[] {
   const routes: ListedRoute[] = []
-  app.addHook('onRoute', ({ method, url, config }) => {
-    for (const each of [method].flat()) routes.push({ method: each, url, role: config?.role })
+  app.addHook('onRoute', route => {
+    for (const method of [route.method].flat()) {
+      routes.push({
+        method,
+        url: route.url,
+        // Read late: a plugin's own hook may say it after this one.
+        get role() {
+          return route.config?.role
+        },
+      })
+    }
   })
   return routes
 }

@@ -35,7 +35,11 @@ export async function initCertificates({ dataDir, names, days, now }: Certificat
   const paths = ownTlsPaths(dataDir)
   const there = Object.values(paths).filter(path => existsSync(path))
   if (there.length > 0) throw fault('CERTS_EXIST', `${there.join(', ')}: nothing was changed`)
-  const authority = await createAuthority({ name: `Sightline ${hostname()}`.slice(0, 64), days: AUTHORITY_DAYS, now })
+  const authority = await createAuthority({
+    name: `Sightline ${hostname()}`.slice(0, 64),
+    days: AUTHORITY_DAYS,
+    now,
+  })
   const server = await createServerCertificate({
     authority,
     names: names.length > 0 ? names : ownNames(),
