@@ -9,7 +9,7 @@ import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
-import { hubUrls } from './fleet/hub-urls.ts'
+import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
 import { LiveDevices } from './fleet/live-devices.ts'
 import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { RollCall } from './fleet/roll-call.ts'
@@ -109,6 +109,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const reviews = new ReviewDesk({ store, rules, clock, log })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
   const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
+  const listening = () => ({ settings, httpPort: http.port, mqttPort: broker.port })
   const http: HttpApi = new HttpApi({
     settings: settings.http,
     parts: {
@@ -126,7 +127,8 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       devices: {
         desk,
         logins,
-        urls: host => hubUrls({ settings, httpPort: http.port, mqttPort: broker.port }, host),
+        urls: host => hubUrls(listening(), host),
+        urlsElsewhere: host => hubUrlsElsewhere(listening(), host),
       },
     },
     metrics,

@@ -5,7 +5,6 @@ import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
-import { createHub } from './hub.ts'
 import { HubSettings } from './settings.ts'
 import { speaksTls } from './tls/exposure.ts'
 
@@ -16,6 +15,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
+  // Only here: the other commands need no model runtime, which takes a second to load.
+  const { createHub } = await import('./hub.ts')
   const hub = await createHub({ settings, log, clock: systemClock, version })
   await hub.start()
   onShutdownSignal(() => hub.stop())

@@ -8,8 +8,6 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { DeviceLogins } from '../fleet/device-logins.ts'
-import type { EnrolmentDesk, HubUrls } from '../fleet/enrolment-desk.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import { isLoopback } from '../loopback.ts'
@@ -29,7 +27,7 @@ import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
-import { deviceRoutes } from './routes/devices.ts'
+import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
@@ -44,6 +42,8 @@ import { frameView, incidentView, nodeView } from './views.ts'
 
 const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
 
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
 /** What the API speaks for. */
 export interface ApiParts {
   readonly store: RecordStore
@@ -57,12 +57,7 @@ export interface ApiParts {
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
   readonly audit: AuditLog
-  readonly devices: {
-    readonly desk: EnrolmentDesk
-    readonly logins: DeviceLogins
-    /** How devices reach this hub, given the host that a request named. */
-    readonly urls: (requestHost: string) => HubUrls
-  }
+  readonly devices: DeviceRouteParts
 }
 
 export interface HttpApiOptions {
@@ -132,9 +127,11 @@ export class HttpApi implements Service {
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
+    const context = tls.contextFor(settings.host)
+    const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
       // Null is plain HTTP. Typed as such, for nothing but `start` looks at the server.
-      https: (tls.contextFor(settings.host) ?? null) as null,
+      https: secure as null,
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
       forceCloseConnections: true,
@@ -142,7 +139,7 @@ export class HttpApi implements Service {
     }).withTypeProvider<TypeBoxTypeProvider>()
     this.#routes = listRoutes(app)
     installErrorHandling(app, log)
-    installSecurity(app, settings.host)
+    installSecurity(app, settings.host, { proxied: tls.terminated })
     app.addHook('onResponse', async (request, reply) => {
       const route = request.routeOptions.url ?? 'none'
       metrics.requestSeconds.observe(

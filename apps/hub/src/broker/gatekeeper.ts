@@ -84,7 +84,8 @@ export class Gatekeeper implements Gate {
         this.stats.authFailures++
         this.#backoff.failed(request.remote)
         const { clientId, remote } = request
-        this.#quiet.warn({ client: clientId.slice(0, 140), remote, err: error }, 'mqtt log-in refused')
+        const reason = (error as Refusal).message
+        this.#quiet.warn({ client: clientId.slice(0, 140), remote, reason }, 'mqtt log-in refused')
       }
       throw error
     }

@@ -12,15 +12,14 @@ export interface ListeningHub {
 }
 
 /**
- * How devices reach the hub: as configured, else by `requestHost`, the name that somebody has just reached it by, else by
- * the name of this machine.
+ * How devices reach the hub: as configured, else by `requestHost`, the name that the device has just reached it by, else
+ * by the name of this machine.
  */
 export function hubUrls({ settings, httpPort, mqttPort }: ListeningHub, requestHost?: string): HubUrls {
   const { http, mqtt, tls } = settings
   const secure = speaksTls(tls, http.host) || tls.terminated
-  const hubUrl =
-    http.publicUrl ??
-    `${secure ? 'https' : 'http'}://${usable(requestHost, http.host) ?? `${ownName(http.host)}:${httpPort}`}`
+  const host = isHost(requestHost) ? requestHost : `${ownName(http.host)}:${httpPort}`
+  const hubUrl = http.publicUrl ?? `${secure ? 'https' : 'http'}://${host}`
   const scheme = speaksTls(tls, mqtt.host) || tls.terminated ? 'mqtts' : 'mqtt'
   return {
     hubUrl,
@@ -28,16 +27,19 @@ export function hubUrls({ settings, httpPort, mqttPort }: ListeningHub, requestH
   }
 }
 
+/** The same for a device that somebody else asks for: what he calls this machine may be of no use to it. */
+export function hubUrlsElsewhere(hub: ListeningHub, requestHost: string): HubUrls {
+  const name = isHost(requestHost) ? new URL(`http://${requestHost}`).hostname.replace(/^\[|\]$/g, '') : ''
+  return hubUrls(hub, isLoopback(name) && !isLoopback(hub.settings.http.host) ? undefined : requestHost)
+}
+
 /** What a person pastes on the device. */
 export function enrolCommand(hubUrl: string, token: string): string {
   return `sightline-agent enroll --hub ${hubUrl} --token ${token}`
 }
 
-/** A name that only this machine knows is of no use to a device elsewhere. */
-function usable(requestHost: string | undefined, listening: string): string | undefined {
-  if (requestHost === undefined || !URL.canParse(`http://${requestHost}`)) return undefined
-  const name = new URL(`http://${requestHost}`).hostname.replace(/^\[|\]$/g, '')
-  return isLoopback(name) && !isLoopback(listening) ? undefined : requestHost
+function isHost(text: string | undefined): text is string {
+  return text !== undefined && text !== '' && URL.canParse(`http://${text}`)
 }
 
 function ownName(listening: string): string {

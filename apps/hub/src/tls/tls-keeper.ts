@@ -65,6 +65,11 @@ export class TlsKeeper implements Service {
     return context(this.#material)
   }
 
+  /** A proxy in front does TLS. */
+  get terminated(): boolean {
+    return this.#options.settings.tls.terminated
+  }
+
   /** From now on `server` is given every new certificate. Returns what ends that. */
   attach(server: SecureServer): () => void {
     this.#servers.add(server)

@@ -36,13 +36,15 @@ const EnrolmentShape = Type.Object({
 export interface DeviceRouteParts {
   readonly desk: EnrolmentDesk
   readonly logins: DeviceLogins
-  /** How devices reach this hub, given the host that a request named. */
+  /** How the device that asks reaches this hub, given the host that its request named. */
   readonly urls: (requestHost: string) => HubUrls
+  /** How another device does. */
+  readonly urlsElsewhere: (requestHost: string) => HubUrls
 }
 
 export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app,
-  { desk, logins, urls },
+  { desk, logins, urls, urlsElsewhere },
 ) => {
   app.post(
     '/enrollments',
@@ -73,7 +75,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
       const { expiresInSeconds, ...address } = request.body
       const lifeMs = expiresInSeconds === undefined ? undefined : expiresInSeconds * 1000
       const { id, token, expiresAt } = await desk.issue(address, { actor: actorOf(request), lifeMs })
-      const command = enrolCommand(urls(request.host).hubUrl, token)
+      const command = enrolCommand(urlsElsewhere(request.host).hubUrl, token)
       reply.header('cache-control', 'no-store')
       return { id, token, expiresAt: isoTime(expiresAt), command }
     },
