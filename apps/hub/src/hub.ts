@@ -84,7 +84,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
   const http = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews },
+    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, eraser },
     metrics,
     log,
     version,

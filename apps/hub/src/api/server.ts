@@ -13,6 +13,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
+import type { Eraser } from '../retention/eraser.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
@@ -21,6 +22,7 @@ import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
 import { backtestRoutes } from './routes/backtest.ts'
 import { encodeRoutes } from './routes/encode.ts'
+import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -46,6 +48,7 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly eraser: Eraser
 }
 
 export interface HttpApiOptions {
@@ -101,7 +104,7 @@ export class HttpApi implements Service {
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version } = this.#options
-    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
+    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, eraser } = parts
     const app = Fastify({
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
@@ -128,6 +131,7 @@ export class HttpApi implements Service {
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
+        await api.register(eraseRoutes, { eraser })
         await api.register(fleetRoutes, { store, live: this.#live })
         await api.register(ruleRoutes, { rules })
         await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
