@@ -162,6 +162,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       moderator,
       backtest,
       reviews,
+      eraser,
       ruleParts,
       audit,
       devices: {
