@@ -1,7 +1,8 @@
-import { dotRow, type RuleBundle } from '@sightline/core'
+import type { RuleBundle } from '@sightline/core'
 import { fitIsotonic, fitPlatt } from '@sightline/core/moderation/calibration.js'
 import { judgeRule } from '@sightline/core/moderation/judge-rule.js'
 import { bestF1 } from '@sightline/core/moderation/quality.js'
+import { similarity } from '@sightline/core/moderation/similarity-kernel.js'
 import { fewShotReport, halves } from './few-shot-tables.ts'
 import type { LabelledPhoto } from './photos.ts'
 import { figuresTable, qualityTable, type Step, stepSummary, type TaskResult } from './report.ts'
@@ -120,7 +121,7 @@ function judgePhotos(
     const positive = sets.includes(photo.set) ? shows(photo) : undefined
     if (positive === undefined) return []
     const { vector } = photo
-    const verdict = judgeRule(bundle.rules[index]!, bundle, row => dotRow(matrix, row, vector))
+    const verdict = judgeRule(bundle.rules[index]!, bundle, row => similarity(matrix, row, vector))
     return [{ vector, similarity: verdict.similarity, logit: verdict.logit, positive }]
   })
 }
