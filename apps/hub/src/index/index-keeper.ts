@@ -4,7 +4,8 @@ import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../s
 import { Background } from './background.ts'
 import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
 import { removeMissing } from './reconcile.ts'
-import { openSegmentedIndex, type SegmentedIndexOptions } from './segmented-index.ts'
+import { openSegmentedIndex } from './segmented-index.ts'
+import type { SegmentedIndexOptions } from './segmented-index-options.ts'
 import { Timings } from './timings.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 

@@ -2,6 +2,12 @@ import type { Log } from '@sightline/core'
 import type { IndexFailPoint } from './manifest-log.ts'
 import type { SpawnWorker } from './worker-channel.ts'
 
+export const DEFAULT_SEAL_AT = 4096
+/** A backlog is sealed into fewer, larger segments: up to so many times `sealAt`. */
+export const MAX_SEAL_FACTOR = 16
+/** Building one takes some 0.6 GB at 512 dimensions. */
+export const DEFAULT_MAX_SEGMENT = 262_144
+
 export interface SegmentedIndexOptions {
   /** Holds the segments and nothing else that starts with `segment`. Created when missing. */
   readonly dir: string

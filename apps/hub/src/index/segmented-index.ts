@@ -8,18 +8,16 @@ import { removedFrom, SealedSegments } from './sealed-segments.ts'
 import type { BuildRequest, Built } from './segment-build.ts'
 import { removeAllBut, removeSegments } from './segment-file.ts'
 import { type Manifest, readManifest, writeManifest } from './segment-manifest.ts'
-import type { SegmentedIndexOptions } from './segmented-index-options.ts'
+import {
+  DEFAULT_MAX_SEGMENT,
+  DEFAULT_SEAL_AT,
+  MAX_SEAL_FACTOR,
+  type SegmentedIndexOptions,
+} from './segmented-index-options.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 import { lastOrdOf, removedIn, VectorRows } from './vector-rows.ts'
 import { type SpawnWorker, spawnSegmentWorker, WorkerChannel } from './worker-channel.ts'
 
-export type { SegmentedIndexOptions }
-
-const DEFAULT_SEAL_AT = 4096
-/** A backlog is sealed into fewer, larger segments: up to so many times `sealAt`. */
-const MAX_SEAL_FACTOR = 16
-/** Building one takes some 0.6 GB at 512 dimensions. */
-const DEFAULT_MAX_SEGMENT = 262_144
 /** Searches that meet a dying worker start again. */
 const MAX_ATTEMPTS = 3
 
@@ -196,7 +194,7 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #seal(count: number): Promise<void> {
-    const { log } = this.#options
+    const { dir, log } = this.#options
     const epoch = this.#epoch
     const slices = this.#tail.snapshot(count)
     const upTo = lastOrdOf(slices)
@@ -204,7 +202,7 @@ export class SegmentedIndex implements VectorIndex {
     const id = this.#nextId++
     try {
       const built = await this.#build({ id, parts, after: this.#sealedUpTo, upTo, patient: false })
-      if (epoch !== this.#epoch) return await this.#removeFiles([id])
+      if (epoch !== this.#epoch) return await removeSegments(dir, [id])
       const removed = removedIn(slices)
       if (built !== undefined) this.#segments.append(built)
       for (const block of this.#tail.trim(count)) this.#readers.detach('block', block.id)
@@ -212,11 +210,11 @@ export class SegmentedIndex implements VectorIndex {
       this.#sealedUpTo = upTo
       this.#sealWhen = this.#sealAt
       log.info({ vectors: count, segments: this.#segments.list.length }, 'index segment sealed')
-      await this.#commit([])
+      await this.#manifests.commit(() => this.#manifest(), [])
     } catch (err) {
       // The tail keeps its vectors and is searched exactly; the next attempt waits for as many again.
       this.#sealWhen = this.#tail.count + this.#sealAt
-      await this.#removeFiles([id])
+      await removeSegments(dir, [id])
       if (!this.#closed) log.error({ err, vectors: count }, 'index segment not sealed')
     }
   }
@@ -236,7 +234,7 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #rebuild({ from, to }: Rebuild): Promise<boolean> {
-    const { log } = this.#options
+    const { dir, log } = this.#options
     const old = this.#segments.list.slice(from, to)
     const parts = old.map(({ meta, image }) => ({ segment: meta, memory: image.memory }))
     const range = { after: old[0]!.meta.after, upTo: old.at(-1)!.meta.upTo }
@@ -245,16 +243,19 @@ export class SegmentedIndex implements VectorIndex {
       const built = await this.#build({ id, parts, ...range, patient: true })
       // What was discarded meanwhile must not come back.
       if (!this.#segments.replace(old, built)) {
-        await this.#removeFiles([id])
+        await removeSegments(dir, [id])
         return true
       }
       // What was removed meanwhile is in the new one still.
       for (const ord of old.flatMap(removedFrom)) this.#segments.remove(ord)
       log.info({ merged: old.length, vectors: built?.meta.shape.count ?? 0 }, 'index segments merged')
-      await this.#commit(old.map(({ meta }) => meta.id))
+      await this.#manifests.commit(
+        () => this.#manifest(),
+        old.map(({ meta }) => meta.id),
+      )
       return true
     } catch (error) {
-      await this.#removeFiles([id])
+      await removeSegments(dir, [id])
       if (isFault(error, 'INDEX_DAMAGED') && error.details.segment !== undefined)
         this.#discardFrom(Number(error.details.segment), error)
       else if (!this.#closed) log.error({ err: error, segments: old.length }, 'index segments not merged')
@@ -286,14 +287,6 @@ export class SegmentedIndex implements VectorIndex {
     }
   }
 
-  #commit(removed: readonly number[]): Promise<void> {
-    return this.#manifests.commit(() => this.#manifest(), removed)
-  }
-
-  #removeFiles(ids: readonly number[]): Promise<void> {
-    return removeSegments(this.#options.dir, ids)
-  }
-
   /** The files of a segment were altered while it was in use: forgets it and all that came after it. */
   #discardFrom(id: number, reason: unknown): void {
     const dropped = this.#segments.dropFrom(id)
@@ -305,6 +298,9 @@ export class SegmentedIndex implements VectorIndex {
     for (const block of this.#tail.clear()) this.#readers.detach('block', block.id)
     this.#sealWhen = this.#sealAt
     this.#lastOrd = this.#sealedUpTo = dropped[0]!.meta.after
-    void this.#commit(dropped.map(({ meta }) => meta.id))
+    void this.#manifests.commit(
+      () => this.#manifest(),
+      dropped.map(({ meta }) => meta.id),
+    )
   }
 }
