@@ -1,7 +1,16 @@
 import { join, resolve } from 'node:path'
-import { type Clock, exponentialBackoff, Lifecycle, type Log, type Service } from '@sightline/core'
+import {
+  type Clock,
+  exponentialBackoff,
+  Lifecycle,
+  type Log,
+  type Service,
+  setLogLevel,
+} from '@sightline/core'
+import { canaryPictures } from '@sightline/core/clip/canary.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
+import { CameraGroup } from './camera/camera-group.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
@@ -11,9 +20,9 @@ import { type IncidentStep, Incidents } from './moderation/incidents.ts'
 import { RuleCache } from './moderation/rule-cache.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { Pipeline } from './pipeline.ts'
-import type { AgentSettings } from './settings.ts'
-import { Link } from './uplink/link.ts'
-import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
+import { type AgentCamera, type AgentSettings, effectiveCameras } from './settings.ts'
+import { type BrokerLogin, Link } from './uplink/link.ts'
+import { downlinkTopics, type FleetHandlers, type SelfReport, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
@@ -23,6 +32,19 @@ export interface Agent {
   start(): Promise<void>
   /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
   stop(): Promise<void>
+  /** Takes over what can change while it runs: see `appliesLive`. @throws CAMERA_BAD_SOURCE; then nothing has changed */
+  apply(settings: AgentSettings): Promise<void>
+  /** Passes a picture through the model in use. @throws MODEL_* */
+  probe(): Promise<void>
+  counts(): { readonly framesSeen: number; readonly framesEmbedded: number; readonly framesFailed: number }
+  /** To the hub, at once. @throws BROKER_UNREACHABLE */
+  tell(type: 'cfg/reported' | 'reply', payload: Uint8Array): Promise<void>
+  /** The state changed for reasons of its host's. */
+  stateChanged(): void
+  /** Leaves the broker and logs in again. */
+  reconnect(): void
+  readonly online: boolean
+  readonly cameras: Pick<CameraGroup, 'statuses' | 'nextFrame' | 'restart'>
 }
 
 export interface AgentOptions {
@@ -32,17 +54,19 @@ export interface AgentOptions {
   readonly version: string
   /** Hears of every step in the life of an incident, once it is durably recorded. */
   readonly onIncident?: (step: IncidentStep) => void
+  /** What the hub decides for this device, and how the device shows itself there. */
+  readonly fleet?: FleetHandlers & {
+    readonly login: (() => BrokerLogin) | undefined
+    readonly configVersion: () => number
+  }
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {} } = options
+  const { settings, log, clock, version, onIncident = () => {}, fleet } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
-  const cameras = settings.cameras.map(each => ({
-    settings: each,
-    camera: openCamera({ settings: each, clock }),
-  }))
+  checkSources(settings.cameras, clock)
 
   const { threads, provider } = settings.model
   const { model, choice } = await openModel({
@@ -67,30 +91,44 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const onChange = () => uplink.stateChanged()
   const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
 
-  const supervisors = cameras.map(({ camera }) => {
-    const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
-    const onDrop = () => {
-      metrics.framesDropped++
-    }
-    return new CameraSupervisor({ camera, backoff, clock, log }, { onStatus: onChange, onDrop })
-  })
   const parts = { model, rules, incidents, outbox, metrics, clock, log, onIncident }
-  const pipelines = cameras.map(({ settings: camera }, i) => {
-    const frames = (signal: AbortSignal) => supervisors[i]!.frames(signal)
-    return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts })
+  const cameras: CameraGroup = new CameraGroup({
+    cameras: effectiveCameras(settings),
+    open: camera => {
+      const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
+      const onDrop = () => {
+        metrics.framesDropped++
+      }
+      const source = openCamera({ settings: camera, clock })
+      const supervisor = new CameraSupervisor(
+        { camera: source, backoff, clock, log },
+        { onStatus: onChange, onDrop },
+      )
+      return {
+        status: () => supervisor.status(),
+        run: (stopping, tap) => {
+          const frames = (signal: AbortSignal) => tap.through(supervisor.frames(signal))
+          return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts }).run(stopping)
+        },
+      }
+    },
+    // Cameras that are no longer configured send nothing that could end their incidents.
+    onChange: names => outbox.appendEvents(incidents.endAllBut(names)),
+    log,
   })
 
   const startedMs = clock.monotonic()
+  let rulesGroup = settings.rules.group
   const report: SelfReport = {
     state: () => ({
       agent: version,
       fingerprint: model.fingerprint,
       provider: choice.provider,
-      rulesGroup: 'all',
+      rulesGroup,
       rulesVersion: rules.version,
-      configVersion: 0,
+      configVersion: fleet?.configVersion() ?? 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
-      cameras: supervisors.map(supervisor => supervisor.status()),
+      cameras: cameras.statuses(),
     }),
     stats: () => {
       const { records, bytes, dropped } = outbox.counts
@@ -102,21 +140,22 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         framesFailed: metrics.framesFailed,
         outboxRecords: records,
         outboxBytes: bytes,
+        outboxMaxBytes: settings.outbox.maxBytes,
         outboxDropped: dropped,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
         rssBytes: process.memoryUsage.rss(),
-        cameras: supervisors.map(supervisor => supervisor.status()),
+        cameras: cameras.statuses(),
       }
     },
   }
-  const topics = downlinkTopics(address, model.fingerprint)
   const link = new Link({
     settings: {
       ...settings.broker,
       // Names may hold dots, but no tilde: two devices never share an id.
       clientId: `${address.site}~${address.node}`,
-      subscriptions: [topics.rules, topics.ack],
+      subscriptions: Object.values(downlinkTopics(address, model.fingerprint, rulesGroup)),
+      ...(fleet?.login === undefined ? {} : { login: fleet.login }),
     },
     backoff: exponentialBackoff(BROKER_BACKOFF.baseMs, BROKER_BACKOFF.maxMs),
     clock,
@@ -131,6 +170,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     link,
     report,
     onRules,
+    rulesGroup,
+    ...(fleet === undefined ? {} : { fleet }),
     clock,
     log,
   })
@@ -138,11 +179,17 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const storage: Service = {
     name: 'storage',
     start: async () => {
-      await rules.load()
-      incidents.restore(outbox.openIncidents())
-      // Cameras that are no longer configured send nothing that could end theirs.
-      await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
-      await model.warmUp()
+      try {
+        await rules.load()
+        incidents.restore(outbox.openIncidents())
+        // Cameras that are no longer configured send nothing that could end theirs.
+        await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
+        await model.warmUp()
+      } catch (error) {
+        // What failed to start is not stopped, and another agent may follow in this process.
+        await storage.stop()
+        throw error
+      }
     },
     stop: async () => {
       await model.close()
@@ -150,38 +197,37 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       await outbox.close()
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, uplink, new PipelineGroup({ pipelines, log })], log })
+  const lifecycle = new Lifecycle({ services: [storage, uplink, cameras], log })
   return {
     fingerprint: model.fingerprint,
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
+    apply: async next => {
+      await cameras.apply(effectiveCameras(next))
+      setLogLevel(log, next.log.level)
+      uplink.configure(next.uplink)
+      if (next.rules.group !== rulesGroup) {
+        rulesGroup = next.rules.group
+        rules.leaveGroup()
+        await uplink.joinGroup(rulesGroup)
+      }
+      uplink.stateChanged()
+    },
+    probe: async () => {
+      await model.encodeImages([canaryPictures()[0]])
+    },
+    counts: () => metrics,
+    tell: (type, payload) => uplink.tell(type, payload),
+    stateChanged: onChange,
+    reconnect: () => link.reconnect(),
+    get online() {
+      return link.up
+    },
+    cameras,
   }
 }
 
-/** All cameras of an agent, side by side. */
-class PipelineGroup implements Service {
-  readonly name = 'cameras'
-  readonly #pipelines: readonly Pipeline[]
-  readonly #log: Log
-  readonly #stopping = new AbortController()
-  #running: Promise<unknown> | undefined
-
-  constructor({ pipelines, log }: { pipelines: readonly Pipeline[]; log: Log }) {
-    this.#pipelines = pipelines
-    this.#log = log
-  }
-
-  async start(): Promise<void> {
-    const { signal } = this.#stopping
-    this.#running = Promise.all(
-      this.#pipelines.map(pipeline =>
-        pipeline.run(signal).catch(err => this.#log.error({ err }, 'a camera was given up')),
-      ),
-    )
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-  }
+/** Before anything is opened that would have to be closed again. @throws CAMERA_BAD_SOURCE */
+function checkSources(cameras: readonly AgentCamera[], clock: Clock): void {
+  for (const settings of cameras) openCamera({ settings, clock })
 }

@@ -37,6 +37,8 @@ export class RuleCache {
   #current: Scorer | undefined
   #digest: string | undefined
   #error: string | undefined
+  /** What is in force belongs to a group that the device has left: the next bundle may be older. */
+  #leftGroup = false
   #queue: Promise<void> = Promise.resolve()
 
   constructor({ dir, space, log, onChange = () => {} }: RuleCacheOptions) {
@@ -93,6 +95,12 @@ export class RuleCache {
     return this.#queue
   }
 
+  /** The next bundle comes from another group, with a time of issue of its own; until then these rules stay in force. */
+  leaveGroup(): void {
+    this.#leftGroup = true
+    this.#digest = undefined
+  }
+
   /** Saves what was learnt of the backgrounds; the rules themselves are saved as they come. */
   async close(): Promise<void> {
     await this.#queue
@@ -106,7 +114,7 @@ export class RuleCache {
     try {
       const vectors = this.#check(payload)
       const { version } = vectors.bundle
-      if (!isNewer(vectors.bundle, this.#current)) {
+      if (!this.#leftGroup && !isNewer(vectors.bundle, this.#current)) {
         throw fault('RULES_INVALID', `bundle ${version} is not newer than ${this.version}, which is in force`)
       }
       const file = Buffer.concat([Buffer.from(digest, 'hex'), payload])
@@ -144,6 +152,7 @@ export class RuleCache {
     this.backgrounds.adopt(scorer.keys)
     this.#current = scorer
     this.#digest = digest
+    this.#leftGroup = false
     this.#error = undefined
     this.#onChange()
   }
