@@ -176,6 +176,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   })
 
+  let closing: Promise<void> | undefined
   const storage: Service = {
     name: 'storage',
     start: async () => {
@@ -191,17 +192,23 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         throw error
       }
     },
-    stop: async () => {
-      await model.close()
-      await rules.close()
-      await outbox.close()
+    stop: () => {
+      closing ??= model
+        .close()
+        .then(() => rules.close())
+        .then(() => outbox.close())
+      return closing
     },
   }
   const lifecycle = new Lifecycle({ services: [storage, uplink, cameras], log })
   return {
     fingerprint: model.fingerprint,
     start: () => lifecycle.start(),
-    stop: () => lifecycle.stop(),
+    stop: async () => {
+      await lifecycle.stop()
+      // One that was never started has its files open, too.
+      await storage.stop()
+    },
     apply: async next => {
       await cameras.apply(effectiveCameras(next))
       setLogLevel(log, next.log.level)

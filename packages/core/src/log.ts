@@ -61,7 +61,7 @@ export function createLog({ name, level, destination }: LogOptions): Log {
 
 /** `rtsp://user:secret@host/…` -> `rtsp://…@host/…`; other text is returned as it is. */
 export function redactUrl(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s]+@/gi, '$1…@')
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s]+@/gi, '$1…@')
 }
 
 function serializeError(error: unknown): unknown {

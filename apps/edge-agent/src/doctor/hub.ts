@@ -1,5 +1,6 @@
 import { messageOf, redactUrl } from '@sightline/core'
 import { connect } from 'mqtt'
+import type { BrokerLogin } from '../uplink/link.ts'
 import type { Finding } from './finding.ts'
 
 export interface HubCheckOptions {
@@ -8,6 +9,9 @@ export interface HubCheckOptions {
   readonly clientId: string
   /** Address of the hub's HTTP side, for the clock. */
   readonly httpUrl?: string
+  readonly login?: BrokerLogin
+  /** Of an agent that runs: whether it is connected. */
+  readonly online?: boolean
 }
 
 /** The Date header counts whole seconds, so less cannot be told from nothing. */
@@ -21,11 +25,15 @@ export async function examineHub(options: HubCheckOptions): Promise<Finding[]> {
 async function broker({
   broker: { url, connectTimeoutSeconds },
   clientId,
+  login,
+  online,
 }: HubCheckOptions): Promise<Finding> {
   const address = redactUrl(url)
   const base = { group: 'Hub', name: 'broker' } as const
+  if (online) return { ...base, mark: 'ok', text: `connected to ${address}`, data: { address } }
   const startedMs = performance.now()
-  const reason = await tryConnect(url, { clientId, timeoutMs: connectTimeoutSeconds * 1000 })
+  const timeoutMs = connectTimeoutSeconds * 1000
+  const reason = await tryConnect(url, { clientId, timeoutMs, login })
   const afterMs = Math.round(performance.now() - startedMs)
   if (reason === undefined)
     return { ...base, mark: 'ok', text: `${address} answered in ${afterMs} ms`, data: { address, afterMs } }
@@ -41,11 +49,12 @@ async function broker({
 /** @returns why there is no connection; undefined when there was one */
 function tryConnect(
   url: string,
-  { clientId, timeoutMs }: { clientId: string; timeoutMs: number },
+  { clientId, timeoutMs, login }: { clientId: string; timeoutMs: number; login: BrokerLogin | undefined },
 ): Promise<string | undefined> {
   return new Promise(resolve => {
     const client = connect(url, {
       clientId,
+      ...login,
       protocolVersion: 4,
       clean: true,
       reconnectPeriod: 0,

@@ -1,7 +1,13 @@
 import { rm } from 'node:fs/promises'
-import { type DeviceCredential, fault, type Log } from '@sightline/core'
+import type { DeviceCredential, Log } from '@sightline/core'
 import type { BrokerLogin } from '../uplink/link.ts'
-import { credentialPath, formerCredentialPath, readCredential, writeCredential } from './credential.ts'
+import {
+  credentialPath,
+  formerCredentialPath,
+  loginOf,
+  readCredential,
+  writeCredential,
+} from './credential.ts'
 
 /**
  * The credential of a running device. After a rotation there are two of them: the former is kept until the broker has
@@ -14,6 +20,9 @@ export class CredentialKeeper {
   #former: DeviceCredential | undefined
   /** The next log-in is with the former one. */
   #useFormer = false
+  /** The one that logged in last. */
+  #tried: DeviceCredential | undefined
+  #onSettled: ((newOne: boolean) => void)[] = []
 
   private constructor(options: { dataDir: string; log: Log }, current: DeviceCredential) {
     this.#dataDir = options.dataDir
@@ -36,8 +45,8 @@ export class CredentialKeeper {
   }
 
   login(): BrokerLogin {
-    const { site, node, secret, ca } = this.inUse
-    return { username: `${site}~${node}`, password: secret, ...(ca === null ? {} : { ca }) }
+    this.#tried = this.inUse
+    return loginOf(this.#tried)
   }
 
   /** Stores first: a device that loses its power now knows both. */
@@ -48,12 +57,21 @@ export class CredentialKeeper {
     this.#former = former
     this.#current = next
     this.#useFormer = false
+    this.#tried = undefined
   }
 
-  /** The broker let `inUse` in: the other one has had its time. */
+  /** Resolves once the broker has let one of the two in: whether it was the new one. */
+  settled(): Promise<boolean> {
+    return new Promise(resolve => this.#onSettled.push(resolve))
+  }
+
+  /** The broker let somebody in: the other one has had its time. */
   async accepted(): Promise<void> {
     if (this.#former === undefined) return
-    if (this.#useFormer) {
+    // The connection from before the rotation says nothing of either.
+    if (this.#tried === undefined) return
+    const newOne = this.#tried === this.#current
+    if (!newOne) {
       this.#log.warn({ code: 'CREDENTIAL_REFUSED' }, 'new credential refused; the former one stays')
       this.#current = this.#former
       await writeCredential(credentialPath(this.#dataDir), this.#current)
@@ -61,25 +79,11 @@ export class CredentialKeeper {
     this.#former = undefined
     this.#useFormer = false
     await rm(formerCredentialPath(this.#dataDir), { force: true })
+    for (const tell of this.#onSettled.splice(0)) tell(newOne)
   }
 
   /** The broker did not let `inUse` in. */
   refused(): void {
     if (this.#former !== undefined) this.#useFormer = !this.#useFormer
-  }
-
-  /** @throws CONFIG_INVALID when settings name another device than the credential does */
-  check(settings: { readonly site: string; readonly node?: string | undefined }): void {
-    const { site, node } = this.#current
-    for (const [name, own, theirs] of [
-      ['site', settings.site, site],
-      ['node', settings.node ?? node, node],
-    ]) {
-      if (own === theirs) continue
-      throw fault(
-        'CONFIG_INVALID',
-        `${name}: ${own} is configured, and the credential in ${this.#dataDir} is that of ${site}/${node}`,
-      )
-    }
   }
 }

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { conforms, DeviceCredential, fault, messageOf } from '@sightline/core'
 import { PRIVATE, writeDurably } from '../durable-file.ts'
+import type { BrokerLogin } from '../uplink/link.ts'
 
 export function credentialPath(dataDir: string): string {
   return join(dataDir, 'credential.json')
@@ -10,6 +11,10 @@ export function credentialPath(dataDir: string): string {
 /** The credential before the last rotation, until the new one has been let in. */
 export function formerCredentialPath(dataDir: string): string {
   return join(dataDir, 'credential.former.json')
+}
+
+export function loginOf({ site, node, secret, ca }: DeviceCredential): BrokerLogin {
+  return { username: `${site}~${node}`, password: secret, ...(ca === null ? {} : { ca }) }
 }
 
 /** Undefined when the device is not enrolled. @throws CREDENTIAL_DAMAGED */
