@@ -5,8 +5,14 @@ import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
+import { Commands } from './fleet/commands.ts'
+import { FleetHealth } from './fleet/fleet-health.ts'
+import { fleetTables } from './fleet/fleet-tables.ts'
+import { greetDevices } from './fleet/greeting.ts'
 import { RollCall } from './fleet/roll-call.ts'
+import { Shadow } from './fleet/shadow.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import type { Publish } from './ingest/ack-sender.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
@@ -52,7 +58,20 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const metrics = new Metrics()
   const rollCall = new RollCall({ store, log })
 
-  const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const publish: Publish = message => broker.publish(message)
+  const fleet = fleetTables(store.environment)
+  const shadow = new Shadow({ tables: fleet, publish, clock, log })
+  const commands = new Commands({ tables: fleet, publish, clock, log })
+  const ingest: Ingest = new Ingest({
+    store,
+    publish,
+    fleet: {
+      takeReported: (address, reported) => shadow.takeReported(address, reported),
+      takeReply: (address, reply) => commands.takeReply(address, reply),
+    },
+    clock,
+    log,
+  })
   const broker: Broker = new Broker({ settings: settings.mqtt, ingest, log })
   const index = new IndexKeeper({
     settings: { dir: join(dir, 'index'), ...settings.index },
@@ -70,6 +89,8 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   })
   // A device of a site that nobody configured gets the rules as soon as it reports.
   ingest.on('node', ({ site }) => void rules.addSite(site))
+  const health = new FleetHealth({ ingest, shadow, rules, clock })
+  greetDevices({ ingest, shadow, commands, log })
   const search = new Search({ store, index, model, log })
   const moderator = new Moderator({ rules, model, store })
   const reviews = new ReviewDesk({ store, rules, clock, log })
@@ -77,7 +98,21 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
   const http = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews },
+    parts: {
+      store,
+      model,
+      index,
+      ingest,
+      rules,
+      search,
+      models,
+      moderator,
+      backtest,
+      reviews,
+      shadow,
+      commands,
+      health,
+    },
     metrics,
     log,
     version,
@@ -92,6 +127,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     rollCall,
     broker,
     rules,
+    shadow,
     backtest,
     http,
   ]

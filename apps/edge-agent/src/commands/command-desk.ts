@@ -11,10 +11,10 @@ import {
   isFault,
   type Log,
   messageOf,
+  redactText,
   schemaFaults,
 } from '@sightline/core'
 import { type Static, type TSchema, Type } from 'typebox'
-import { redactText } from '../fleet/remote-settings.ts'
 import type { SavedDocument } from '../saved-document.ts'
 
 export interface CommandContext {

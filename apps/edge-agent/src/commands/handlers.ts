@@ -1,4 +1,4 @@
-import { type Clock, type COMMANDS, fault, NAME_PATTERN, thumbnail } from '@sightline/core'
+import { type Clock, type COMMANDS, fault, NAME_PATTERN, redacted, thumbnail } from '@sightline/core'
 import { MODEL_NAME } from '@sightline/models/registry/schema.js'
 import { Type } from 'typebox'
 import { examine } from '../doctor/doctor.ts'
@@ -7,7 +7,6 @@ import type { CredentialKeeper } from '../enroll/credential-keeper.ts'
 import { rotatedCredential } from '../enroll/enroll.ts'
 import type { Lives } from '../fleet/lives.ts'
 import type { ModelUpdate } from '../fleet/model-update.ts'
-import { redacted } from '../fleet/remote-settings.ts'
 import { type CommandHandler, handler } from './command-desk.ts'
 import type { LogRing } from './log-ring.ts'
 

@@ -1,4 +1,4 @@
-import { redactText } from '../fleet/remote-settings.ts'
+import { redactText } from '@sightline/core'
 
 const MAX_BYTES = 1024 * 1024
 const MAX_LINE_CHARS = 8192

@@ -6,11 +6,12 @@ import {
   type Log,
   messageOf,
   type ReportedConfig,
+  redactText,
   settingsHash,
 } from '@sightline/core'
 import { type Static, Type } from 'typebox'
 import type { SavedDocument } from '../saved-document.ts'
-import { type DeviceSettings, redactText, reportedSettings, withRemote } from './remote-settings.ts'
+import { type DeviceSettings, reportedSettings, withRemote } from './remote-settings.ts'
 
 const Held = Type.Object({
   version: Type.Integer({ minimum: 1 }),

@@ -3,7 +3,7 @@ import {
   fault,
   faultLines,
   layered,
-  redactUrl,
+  redacted,
   type SchemaFault,
   schemaFaults,
 } from '@sightline/core'
@@ -47,21 +47,6 @@ export function withRemote(own: DeviceSettings, remote: Readonly<Record<string, 
 export function reportedSettings(settings: AgentSettings): Record<string, unknown> {
   const keys = Object.keys(RemoteSettings.properties) as (keyof AgentSettings)[]
   return redacted(Object.fromEntries(keys.map(key => [key, settings[key]]))) as Record<string, unknown>
-}
-
-/** Query parameters that cameras take passwords by. */
-const SECRET_PARAMETER = /([?&;](?:[\w-]*(?:pass|pwd|secret|token|auth|key|sig)[\w-]*)=)[^&;#\s]+/gi
-
-/** Every text in it without the credentials of addresses. */
-export function redacted(value: unknown): unknown {
-  if (typeof value === 'string') return redactText(value)
-  if (Array.isArray(value)) return value.map(redacted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, redacted(member)]))
-}
-
-export function redactText(text: string): string {
-  return redactUrl(text).replace(SECRET_PARAMETER, '$1…')
 }
 
 /** Which program reads a camera is for the device to say: that of its own camera of this name, or the usual one. */

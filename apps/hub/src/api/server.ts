@@ -7,6 +7,9 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { Commands } from '../fleet/commands.ts'
+import type { FleetHealth } from '../fleet/fleet-health.ts'
+import type { Shadow } from '../fleet/shadow.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Metrics } from '../metrics.ts'
@@ -20,6 +23,7 @@ import type { RecordStore } from '../store/record-store.ts'
 import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
 import { backtestRoutes } from './routes/backtest.ts'
+import { configEvent, deviceRoutes, replyEvent } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
@@ -46,6 +50,9 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly shadow: Shadow
+  readonly commands: Commands
+  readonly health: FleetHealth
 }
 
 export interface HttpApiOptions {
@@ -102,6 +109,7 @@ export class HttpApi implements Service {
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version } = this.#options
     const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews } = parts
+    const { shadow, commands, health } = parts
     const app = Fastify({
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
@@ -128,7 +136,8 @@ export class HttpApi implements Service {
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
-        await api.register(fleetRoutes, { store, live: this.#live })
+        await api.register(fleetRoutes, { store, health, live: this.#live })
+        await api.register(deviceRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules })
         await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
         await api.register(backtestRoutes, { backtest, rules, store })
@@ -173,17 +182,23 @@ export class HttpApi implements Service {
 
   /** What is stored goes out to the browsers that watch. */
   #feedLive(): () => void {
-    const { ingest, store } = this.#options.parts
+    const { ingest, store, shadow, commands, health } = this.#options.parts
     const live = this.#live
     const offStored = ingest.on('stored', result => {
       if (live.clients === 0) return
       for (const frame of result.frames) live.send('frame', frameView(frame))
       for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
     })
-    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
+    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store, health)))
+    const offReply = commands.onChange((address, row) =>
+      live.send('reply', replyEvent(address, row, commands)),
+    )
+    const offConfig = shadow.onChange(address => live.send('config', configEvent(address, shadow)))
     return () => {
       offStored()
       offNode()
+      offReply()
+      offConfig()
     }
   }
 }
