@@ -87,13 +87,12 @@ export class ConfigChange {
   async #take(desired: DesiredConfig): Promise<void> {
     const { shadow, log } = this.#options
     if (this.#stopping.signal.aborted) return
-    if (!shadow.answered(desired)) {
+    if (!shadow.answered(desired) && (await shadow.begin(desired))) {
       try {
-        await shadow.begin(desired)
         await this.#apply(shadow.settings)
         log.info({ version: desired.version }, 'configuration applied')
       } catch (error) {
-        if (shadow.onTrial) await this.#back(error)
+        await this.#back(error)
       }
       this.confirmLater()
     }

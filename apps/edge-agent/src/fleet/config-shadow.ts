@@ -109,10 +109,10 @@ export class ConfigShadow {
   }
 
   /**
-   * Puts a document on trial: it is in force, but what was before it comes back unless `confirm` follows.
-   * @throws CONFIG_INVALID, PAYLOAD_INVALID; it is then rejected
+   * Puts a document on trial: it is in force, but the last good one comes back unless `confirm` follows. False when it
+   * cannot even be tried: it is rejected, and what was in force still is.
    */
-  async begin({ version, hash, settings }: DesiredConfig): Promise<void> {
+  async begin({ version, hash, settings }: DesiredConfig): Promise<boolean> {
     const desired = { version, hash, settings }
     try {
       if (settingsHash(settings) !== hash)
@@ -120,10 +120,11 @@ export class ConfigShadow {
       withRemote(this.#options.own, settings)
     } catch (error) {
       await this.reject(error, desired)
-      throw error
+      return false
     }
     await this.#save({ trial: { desired, starts: 1 }, rejected: null })
     this.#settle()
+    return true
   }
 
   /** The device has lived with it. */
