@@ -120,8 +120,11 @@ export class ModelSlots {
     }
   }
 
+  /** @throws STORE_FAILED; nothing has then changed */
   async begin(choice: Slot | null, command: string | null): Promise<void> {
-    await this.#save({ trial: { choice, starts: 1, command } })
+    const next = { ...this.#saved, trial: { choice, starts: 1, command } }
+    await this.#options.file.write(next)
+    this.#saved = next
   }
 
   async commit(): Promise<void> {
@@ -143,8 +146,9 @@ export class ModelSlots {
     return new StoreLayout(join(this.#options.dir, slot))
   }
 
+  /** A full disk must keep no agent from starting, nor from going back. */
   async #save(change: Partial<SavedModel>): Promise<void> {
     this.#saved = { ...this.#saved, ...change }
-    await this.#options.file.write(this.#saved)
+    await this.#options.file.write(this.#saved).catch(err => this.#options.log.error({ err }, 'not saved'))
   }
 }

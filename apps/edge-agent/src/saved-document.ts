@@ -39,9 +39,14 @@ export class SavedDocument<T extends TSchema> {
     return undefined
   }
 
+  /** @throws STORE_FAILED */
   async write(value: Static<T>): Promise<void> {
     const body = `${JSON.stringify(value, null, 2)}\n`
-    await writeDurably(this.#path, Buffer.from(`${digestOf(body)}\n${body}`), PRIVATE)
+    try {
+      await writeDurably(this.#path, Buffer.from(`${digestOf(body)}\n${body}`), PRIVATE)
+    } catch (cause) {
+      throw fault('STORE_FAILED', `cannot write ${this.#path}: ${messageOf(cause)}`, { cause })
+    }
   }
 }
 

@@ -226,7 +226,8 @@ export class CommandDesk {
       if (!isFinal(reply)) continue
       const { id } = reply
       this.#known = this.#known.map(known => (known.id === id ? { id, told: true } : known))
-      await this.#save()
+      // On a full disk it is told again after a restart; that was logged.
+      await this.#save().catch(() => {})
     }
   }
 

@@ -111,6 +111,7 @@ export class ConfigShadow {
   /**
    * Puts a document on trial: it is in force, but the last good one comes back unless `confirm` follows. False when it
    * cannot even be tried: it is rejected, and what was in force still is.
+   * @throws STORE_FAILED; nothing has then changed
    */
   async begin({ version, hash, settings }: DesiredConfig): Promise<boolean> {
     const desired = { version, hash, settings }
@@ -122,7 +123,9 @@ export class ConfigShadow {
       await this.reject(error, desired)
       return false
     }
-    await this.#save({ trial: { desired, starts: 1 }, rejected: null })
+    const next = { ...this.#saved, trial: { desired, starts: 1 }, rejected: null }
+    await this.#options.file.write(next)
+    this.#saved = next
     this.#settle()
     return true
   }
@@ -169,8 +172,9 @@ export class ConfigShadow {
     }
   }
 
+  /** A full disk must keep no agent from starting, nor from going back. */
   async #save(change: Partial<SavedConfig>): Promise<void> {
     this.#saved = { ...this.#saved, ...change }
-    await this.#options.file.write(this.#saved)
+    await this.#options.file.write(this.#saved).catch(err => this.#options.log.error({ err }, 'not saved'))
   }
 }

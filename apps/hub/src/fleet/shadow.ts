@@ -164,7 +164,8 @@ export class Shadow implements Service {
     const settings = layered(site, this.document(address)?.settings ?? {})
     const hash = settingsHash(settings)
     const known = this.issued(address)
-    if (known?.hash === hash) return
+    // What was rejected is worth another try when somebody asks for it anew.
+    if (known?.hash === hash && this.drift(address).state !== 'rejected') return
     const version = (known?.version ?? 0) + 1
     const desired: DesiredConfig = { v: 1, version, hash, issuedAt: clock.now(), settings }
     await tables.write(() => {
