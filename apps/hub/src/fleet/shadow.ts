@@ -180,7 +180,7 @@ export class Shadow implements Service {
     const { issued, reported } = this.#options.tables
     const range = { start: `${site}~`, end: `${site}~~` }
     const keys = new Set([...issued.getKeys(range), ...reported.getKeys(range)])
-    return [...keys].map(addressOf)
+    return [...keys].sort().map(addressOf)
   }
 
   /** One that could not be sent goes out with the next change or start. */
