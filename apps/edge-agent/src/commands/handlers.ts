@@ -77,7 +77,8 @@ export function commandHandlers(parts: CommandParts): Record<(typeof COMMANDS)[n
       timeoutMs: 120_000,
       run: async () => {
         if (credentials === undefined) throw fault('CREDENTIAL_MISSING', 'this device is not enrolled')
-        await credentials.rotate(await rotatedCredential(credentials.inUse))
+        if (credentials.rotating) throw fault('COMMAND_BUSY', 'the credential is being changed')
+        await credentials.rotate(() => rotatedCredential(credentials.inUse))
         const settled = credentials.settled()
         lives.agent.reconnect()
         if (!(await settled)) throw fault('CREDENTIAL_REFUSED', 'the broker does not take the new credential')

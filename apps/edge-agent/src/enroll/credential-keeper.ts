@@ -20,6 +20,7 @@ export class CredentialKeeper {
   #former: DeviceCredential | undefined
   /** The next log-in is with the former one. */
   #useFormer = false
+  #asking = false
   /** The one that logged in last. */
   #tried: DeviceCredential | undefined
   #onSettled: ((newOne: boolean) => void)[] = []
@@ -49,15 +50,25 @@ export class CredentialKeeper {
     return loginOf(this.#tried)
   }
 
-  /** Stores first: a device that loses its power now knows both. */
-  async rotate(next: DeviceCredential): Promise<void> {
-    const former = this.inUse
-    await writeCredential(formerCredentialPath(this.#dataDir), former)
-    await writeCredential(credentialPath(this.#dataDir), next)
-    this.#former = former
-    this.#current = next
-    this.#useFormer = false
-    this.#tried = undefined
+  get rotating(): boolean {
+    return this.#asking || this.#former !== undefined
+  }
+
+  /** Stores both before the new one is tried: a device that loses its power now knows them. */
+  async rotate(ask: () => Promise<DeviceCredential>): Promise<void> {
+    this.#asking = true
+    try {
+      const former = this.inUse
+      const next = await ask()
+      await writeCredential(formerCredentialPath(this.#dataDir), former)
+      await writeCredential(credentialPath(this.#dataDir), next)
+      this.#former = former
+      this.#current = next
+      this.#useFormer = false
+      this.#tried = undefined
+    } finally {
+      this.#asking = false
+    }
   }
 
   /** Resolves once the broker has let one of the two in: whether it was the new one. */

@@ -23,7 +23,6 @@ import type { RecordStore } from '../store/record-store.ts'
 import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
 import { backtestRoutes } from './routes/backtest.ts'
-import { configEvent, deviceRoutes, replyEvent } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
@@ -32,6 +31,7 @@ import { moderationRoutes } from './routes/moderations.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
+import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
 import { installSecurity, isLoopback } from './security.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
@@ -137,7 +137,7 @@ export class HttpApi implements Service {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
         await api.register(fleetRoutes, { store, health, live: this.#live })
-        await api.register(deviceRoutes, { shadow, commands, store })
+        await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules })
         await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
         await api.register(backtestRoutes, { backtest, rules, store })

@@ -304,6 +304,10 @@ describe('the service', () => {
     const { body } = await call('/api/v1/openapi.json')
     expect(Object.keys(body.paths).sort()).toEqual(
       [
+        'devices/{site}/{node}/commands',
+        'devices/{site}/{node}/commands/{id}',
+        'devices/{site}/{node}/config',
+        'devices/{site}/{node}/config/history',
         'encode',
         'events',
         'frames',
@@ -319,6 +323,8 @@ describe('the service', () => {
         'rules/backtest',
         'rules/{id}/backtest',
         'search',
+        'sites/{site}/config',
+        'sites/{site}/config/history',
         'system',
       ].map(path => `/api/v1/${path}`),
     )

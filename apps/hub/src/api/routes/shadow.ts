@@ -15,6 +15,7 @@ import type { CommandRow, ConfigDocument } from '../../fleet/fleet-tables.ts'
 import { DRIFT_STATES } from '../../fleet/health.ts'
 import type { ConfigTarget, Shadow } from '../../fleet/shadow.ts'
 import type { RecordStore } from '../../store/record-store.ts'
+import { actorOf } from '../actor.ts'
 import { Limit } from '../shapes.ts'
 import { iso } from '../views.ts'
 
@@ -25,8 +26,6 @@ const Time = Type.String({ format: 'date-time' })
 const Settings = Type.Record(Type.String(), Type.Unknown())
 const DevicePath = Type.Object({ site: Name, node: Name })
 const SitePath = Type.Object({ site: Name })
-/** Whoever has reached an open hub. */
-const ACTOR = 'local'
 
 const DocumentShape = Type.Object({
   version: Type.Integer({ description: '0: nobody has written any.' }),
@@ -68,20 +67,21 @@ const CommandShape = Type.Object({
   replies: Type.Array(Type.Object({ ...CommandReply.properties, hasResult: Type.Optional(Type.Boolean()) })),
 })
 
-export interface DeviceRouteParts {
+export interface ShadowRouteParts {
   readonly shadow: Shadow
   readonly commands: Commands
   readonly store: Pick<RecordStore, 'nodes'>
 }
 
 /** What the hub decides for its devices, and what they make of it. */
-export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
+export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
   app,
   { shadow, commands, store },
 ) => {
   app.get(
     '/devices/:site/:node/config',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Configuration of a device: written, sent, reported, and how far they differ',
         description:
@@ -95,6 +95,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.put(
     '/devices/:site/:node/config',
     {
+      config: { role: 'operator' },
       schema: {
         summary: "Replace a device's settings, laid over those of its site, and send them",
         description:
@@ -104,14 +105,17 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
         response: { 200: DeviceConfigShape },
       },
     },
-    async ({ params, body }) => {
-      await shadow.put(params, { settings: body.settings, expectedVersion: body.version, actor: ACTOR })
+    async request => {
+      const { params, body } = request
+      const actor = actorOf(request)
+      await shadow.put(params, { settings: body.settings, expectedVersion: body.version, actor })
       return configView(shadow, params)
     },
   )
   app.get(
     '/devices/:site/:node/config/history',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: "The newest changes of a device's settings, newest first",
         params: DevicePath,
@@ -123,6 +127,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.get(
     '/sites/:site/config',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Settings of all devices of a site',
         params: SitePath,
@@ -134,6 +139,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.put(
     '/sites/:site/config',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Replace the settings of all devices of a site, and send them',
         params: SitePath,
@@ -141,14 +147,16 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
         response: { 200: DocumentShape },
       },
     },
-    async ({ params, body }) =>
-      documentView(
-        await shadow.put(params, { settings: body.settings, expectedVersion: body.version, actor: ACTOR }),
-      ),
+    async request => {
+      const { settings, version: expectedVersion } = request.body
+      const actor = actorOf(request)
+      return documentView(await shadow.put(request.params, { settings, expectedVersion, actor }))
+    },
   )
   app.get(
     '/sites/:site/config/history',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: "The newest changes of a site's settings, newest first",
         params: SitePath,
@@ -160,6 +168,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.post(
     '/devices/:site/:node/commands',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Have a device do something, once',
         description: 'Its replies come as `reply` events of /live and stand in the list of commands.',
@@ -181,17 +190,19 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
         response: { 202: CommandShape },
       },
     },
-    async ({ params, body }, reply) => {
+    async (request, reply) => {
+      const { params } = request
       requireKnown(store, params)
-      const { command, args = {}, expiresInSeconds } = body
+      const { command, args = {}, expiresInSeconds } = request.body
       const expiryMs = expiresInSeconds === undefined ? undefined : expiresInSeconds * 1000
-      const row = await commands.send(params, { command, args, expiryMs, actor: ACTOR })
+      const row = await commands.send(params, { command, args, expiryMs, actor: actorOf(request) })
       return reply.status(202).send(commandView(row, commands))
     },
   )
   app.get(
     '/devices/:site/:node/commands',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'The newest commands of a device, newest first, without the results',
         params: DevicePath,
@@ -208,6 +219,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.get(
     '/devices/:site/:node/commands/:id',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'A command with its replies and its result',
         params: Type.Object({ ...DevicePath.properties, id: Type.String({ maxLength: 64 }) }),
