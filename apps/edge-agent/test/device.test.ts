@@ -40,6 +40,8 @@ class TestHub {
   readonly replies: CommandReply[] = []
   readonly states: NodeState[] = []
   readonly reports: ReportedConfig[] = []
+  /** Topics that are listened to now. */
+  readonly subscriptions = new Set<string>()
   frames = 0
   rotate: () => unknown = () => undefined
   #aedes!: Aedes
@@ -60,6 +62,12 @@ class TestHub {
       this.#take(topic, payload as Buffer)
       done(null)
     }
+    aedes.on('subscribe', subscriptions => {
+      for (const { topic } of subscriptions) this.subscriptions.add(topic)
+    })
+    aedes.on('unsubscribe', topics => {
+      for (const topic of topics) this.subscriptions.delete(topic)
+    })
     this.#tcp = createServer(socket => {
       this.#sockets.add(socket)
       aedes.handle(socket)
@@ -151,6 +159,13 @@ const command = (name: string) => {
   const id = `id-of-${name}`
   return { v: 1, id, command: name, args: {}, issuedAt, expiresAt: issuedAt + 60_000 }
 }
+const desiredOf = (version: number, settings: Record<string, unknown>) => ({
+  v: 1,
+  version,
+  hash: settingsHash(settings),
+  issuedAt: Date.now(),
+  settings,
+})
 const replied = (name: string) => hub.replies.findLast(({ id }) => id === `id-of-${name}`)
 
 describe('an enrolled device', () => {
@@ -207,12 +222,26 @@ describe('an enrolled device', () => {
     expect(logged(/aaaaaaaa/)).toBe(false)
   })
 
+  it('joins another group of rules, and takes other rates and another level, without a restart', async () => {
+    await start()
+    await until(() => hub.reports.length > 0)
+    const rulesTopics = () => [...hub.subscriptions].filter(topic => topic.includes('/rules/'))
+    expect(rulesTopics()).toEqual([expect.stringMatching('/warehouse/rules/all/')])
+    const connections = hub.tried.length
+    const settings = { rules: { group: 'docks' }, uplink: { statsSeconds: 1 }, log: { level: 'debug' } }
+    await hub.publish(nodeTopic('cfg/desired', ADDRESS), desiredOf(1, settings), true)
+    await until(() => hub.states.at(-1)?.rulesGroup === 'docks')
+    expect(rulesTopics()).toEqual([expect.stringMatching('/warehouse/rules/docks/')])
+    await until(() => hub.reports.at(-1)?.status === 'applied' && hub.states.at(-1)?.configVersion === 1)
+    expect(hub.reports.at(-1)?.settings).toMatchObject(settings)
+    expect(hub.tried).toHaveLength(connections)
+  })
+
   it('goes back from a configuration that it cannot run', async () => {
     await start()
     await until(() => hub.reports.length > 0)
     const settings = { model: { provider: 'cuda' } }
-    const desired = { v: 1, version: 1, hash: settingsHash(settings), issuedAt: Date.now(), settings }
-    await hub.publish(nodeTopic('cfg/desired', ADDRESS), desired, true)
+    await hub.publish(nodeTopic('cfg/desired', ADDRESS), desiredOf(1, settings), true)
     await until(() => hub.reports.some(({ status }) => status === 'rejected'))
     expect(hub.reports.at(-1)).toMatchObject({
       version: 1,

@@ -1,6 +1,6 @@
-import { messageOf, redactUrl } from '@sightline/core'
+import { ERRORS, fault, messageOf, redactUrl } from '@sightline/core'
 import { connect } from 'mqtt'
-import type { BrokerLogin } from '../uplink/link.ts'
+import { type BrokerLogin, isLoginRefused } from '../uplink/link.ts'
 import type { Finding } from './finding.ts'
 
 export interface HubCheckOptions {
@@ -37,12 +37,13 @@ async function broker({
   const afterMs = Math.round(performance.now() - startedMs)
   if (reason === undefined)
     return { ...base, mark: 'ok', text: `${address} answered in ${afterMs} ms`, data: { address, afterMs } }
+  const code = isLoginRefused(reason) ? 'CREDENTIAL_REFUSED' : 'BROKER_UNREACHABLE'
   return {
     ...base,
     mark: 'fail',
-    text: `BROKER_UNREACHABLE: ${address}: ${redactUrl(reason)}`,
-    advice: 'Check broker.url, the credentials and that the hub runs; frames wait in the outbox until then.',
-    data: { address, code: 'BROKER_UNREACHABLE' },
+    text: `${code}: ${address}: ${redactUrl(reason.message)}`,
+    advice: ERRORS[code].remedy,
+    data: { address, code },
   }
 }
 
@@ -50,7 +51,7 @@ async function broker({
 function tryConnect(
   url: string,
   { clientId, timeoutMs, login }: { clientId: string; timeoutMs: number; login: BrokerLogin | undefined },
-): Promise<string | undefined> {
+): Promise<Error | undefined> {
   return new Promise(resolve => {
     const client = connect(url, {
       clientId,
@@ -60,9 +61,13 @@ function tryConnect(
       reconnectPeriod: 0,
       connectTimeout: timeoutMs,
     })
-    let reason: string | undefined = 'the broker closed the connection'
+    let reason: Error | undefined = fault('BROKER_UNREACHABLE', 'the broker closed the connection')
     client.on('error', error => {
-      reason = messageOf(error) || (error as NodeJS.ErrnoException).code || reason
+      // Of several addresses that all fail, the message is empty.
+      reason =
+        error.message === ''
+          ? fault('BROKER_UNREACHABLE', String((error as NodeJS.ErrnoException).code))
+          : error
     })
     client.once('connect', () => {
       reason = undefined

@@ -10,6 +10,8 @@ import type { DeviceSettings } from './remote-settings.ts'
 const MODEL_START_MS = 600_000
 const PROVE_MS = 60_000
 const PROGRESS_SHARE = 0.1
+/** Smaller files are here before anybody has read that they are on their way. */
+const PROGRESS_MIN_BYTES = 4 * 2 ** 20
 
 export interface ModelUpdateOptions {
   readonly models: ModelSlots
@@ -91,7 +93,7 @@ export class ModelUpdate {
   }
 }
 
-/** A line per file and tenth of it. */
+/** A line per tenth of a large file. */
 function told(tell: (text: string) => void): PullProgress {
   let path = ''
   let total: number | undefined
@@ -100,7 +102,8 @@ function told(tell: (text: string) => void): PullProgress {
     file: (name, doneBytes, totalBytes) => {
       path = name
       total = totalBytes
-      nextShare = totalBytes ? doneBytes / totalBytes + PROGRESS_SHARE : Number.POSITIVE_INFINITY
+      const large = totalBytes !== undefined && totalBytes >= PROGRESS_MIN_BYTES
+      nextShare = large ? doneBytes / totalBytes + PROGRESS_SHARE : Number.POSITIVE_INFINITY
     },
     bytes: doneBytes => {
       if (!total || doneBytes / total < nextShare) return

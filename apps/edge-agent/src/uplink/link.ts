@@ -48,7 +48,7 @@ export interface LinkOptions {
 const STABLE_MS = 30_000
 const MAX_GOODBYE_MS = 1000
 /** CONNACK: bad user name or password, not authorized (MQTT 3.1.1, 3.2.2.3). */
-const LOGIN_REFUSED = [4, 5]
+const LOGIN_REFUSED: readonly unknown[] = [4, 5]
 
 /**
  * A connection to the broker that comes back. Every attempt is a client of its own: mqtt.js keeps what was not
@@ -153,7 +153,7 @@ export class Link {
       this.#kill = () => void client.end(true)
       signal.addEventListener('abort', leave, { once: true })
       client.on('error', error => {
-        if (LOGIN_REFUSED.includes((error as { code?: unknown }).code as number)) this.#refused = true
+        if (isLoginRefused(error)) this.#refused = true
         reason = messageOf(error) || (error as NodeJS.ErrnoException).code || reason
       })
       client.on('message', (topic, payload) => handlers.onMessage(topic, payload))
@@ -200,4 +200,9 @@ export class Link {
       will: { ...will, payload: Buffer.from(will.payload) },
     }
   }
+}
+
+/** Whether the broker answered, and does not let this credential in. */
+export function isLoginRefused(error: Error): boolean {
+  return LOGIN_REFUSED.includes((error as { code?: unknown }).code)
 }
