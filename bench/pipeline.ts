@@ -1,5 +1,16 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
-import { type ClipModel, createLog, encodeMessagePack, fault, loadModel, systemClock } from '@sightline/core'
+import {
+  type ClipModel,
+  createLog,
+  encodeMessagePack,
+  fault,
+  loadModel,
+  rulesTopic,
+  signBundle,
+  signingKeyId,
+  systemClock,
+} from '@sightline/core'
 import { FolderCamera } from '@sightline/edge-agent/camera/folder-camera.js'
 import { Gate } from '@sightline/edge-agent/gate.js'
 import { Metrics } from '@sightline/edge-agent/metrics.js'
@@ -40,10 +51,15 @@ export async function pipeline({ quick, dir }: BenchOptions): Promise<Section> {
     log,
     newId: ulid,
   })
-  const rules = new RuleCache({ dir: join(dir, 'rules'), space: model, log })
+  const { privateKey: signer, publicKey } = generateKeyPairSync('ed25519')
+  const topic = rulesTopic('bench', 'all', model.fingerprint)
+  const trustedKeys = [publicKey.export({ format: 'pem', type: 'spki' }).toString()]
+  const rules = new RuleCache({ dir: join(dir, 'rules'), space: model, topic, trustedKeys, log })
   await rules.load()
   const document = { version: 1, updatedAt: Date.now(), rules: starterRules() }
-  await rules.offer(encodeMessagePack(await compileRules(document, model)))
+  const bundle = encodeMessagePack(await compileRules(document, model))
+  const signature = signBundle(signer, topic, bundle)
+  await rules.offer(encodeMessagePack({ v: 1, keyId: signingKeyId(signer), signature, bundle }))
   if (rules.error !== undefined) throw fault('RULES_INVALID', rules.error)
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ERRORS, ModelManifest, Rule } from '@sightline/core'
 import { AGENT_ENVIRONMENT, AgentSettings } from '@sightline/edge-agent/settings.js'
+import { RulesFile } from '@sightline/hub/rules/rule-file.js'
 import { HUB_ENVIRONMENT, HubSettings } from '@sightline/hub/settings.js'
 
 interface JsonSchema {
@@ -115,6 +116,7 @@ const pages: Record<string, string> = {
   'schema/hub.json': json(HubSettings),
   'schema/agent.json': json(AgentSettings),
   'schema/rule.json': json(Rule),
+  'schema/rules.json': json(RulesFile),
   'schema/model-manifest.json': json(ModelManifest),
 }
 

@@ -30,7 +30,7 @@ const VIEWS = {
   editor: { hash: '#/rules', ready: '.rule', act: openEditor },
   about: { hash: '#/devices', ready: '.footer button', act: page => page.click('.footer button') },
 }
-const IN_DOCS = ['search', 'live', 'rules', 'devices']
+const IN_DOCS = ['search', 'live', 'rules', 'editor', 'devices']
 
 async function openDrawer(page) {
   await page.click('.frame-open >> nth=0')
@@ -39,8 +39,10 @@ async function openDrawer(page) {
 
 async function openEditor(page) {
   await page.getByRole('button', { name: 'New rule' }).click()
-  await page.getByLabel('Name').fill('Somebody with a knife')
-  await page.getByLabel('Look for').fill('a person holding a knife\na knife on a table')
+  await page.getByLabel('Name').fill('Somebody with a dog')
+  await page.getByLabel('Look for').fill('a dog\na person walking a dog')
+  await page.getByLabel('But not').fill('a cat\nan empty street')
+  await page.waitForSelector('.backtest-result:not(.backtest-stale) .examples img')
 }
 
 async function picture(page, file) {

@@ -219,6 +219,20 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
       .waitFor()
   })
 
+  it('shows what a rule would have caught while it is written', async () => {
+    await open('rules')
+    await writeRule(page, { name: 'Coffee', positives: 'a cup of coffee', negatives: 'a cat' })
+    const trial = page.getByRole('region', { name: 'What the rule would have caught' })
+    await trial.getByRole('img', { name: /^Frames by score; [1-9]/ }).waitFor()
+    await trial.locator('.examples img').first().waitFor()
+    // Nobody has seen one of these.
+    await page.getByLabel('Look for').fill('a screenshot of a spreadsheet')
+    await page.getByLabel('Fires at').fill('0.99')
+    await trial.getByRole('img', { name: /^Frames by score; 0 of/ }).waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  })
+
   it('warns of a concept that the model cannot do, and deletes the rule when asked twice', async () => {
     await open('rules')
     await writeRule(page, { name: 'Armed', positives: 'two men with knives' })

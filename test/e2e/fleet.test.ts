@@ -1,12 +1,12 @@
 import { cp, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DeviceCredential } from '@sightline/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
 import {
   type HubHandle,
   MODEL_DIR,
   type Program,
+  runAgent,
   scratch,
   startAgent,
   startHub,
@@ -154,21 +154,50 @@ describe('a fleet', () => {
     expect(reported.settings).toMatchObject({ thumbnails: 'none', log: { level: 'warn' } })
   }, 60_000)
 
-  it('changes its model from the store of its hub, and goes back from one that does not do', async () => {
-    const credential: DeviceCredential = {
-      v: 1,
-      site: 'default',
-      node: NODE,
-      secret: 'x'.repeat(43),
-      brokerUrl: `mqtt://127.0.0.1:${hub.mqttPort}`,
-      hubUrl: hub.url,
-      ca: null,
-      rulesKeys: ['none'],
-      issuedAt: 1,
-    }
-    await writeFile(join(space.dir, NODE, 'credential.json'), JSON.stringify(credential), { mode: 0o600 })
+  /** From a device that the demo lets in to one with a credential of its own. */
+  async function enrol(): Promise<void> {
     await agent.stop()
+    const { token, command: line } = await call('POST', 'enrollments', { site: 'default', node: NODE })
+    expect(line).toContain(`sightline-agent enroll --hub ${hub.url} --token slt1.`)
+    const place = ['--data-dir', join(space.dir, NODE)]
+    const program = runAgent(['enroll', '--hub', hub.url, '--token', token, ...place])
+    expect(await program.exit()).toBe(0)
     agent = space.own(await start([cameraOf('gate')]))
+    await eventually('it is back', async () =>
+      (await call('GET', 'nodes')).nodes[0]?.online ? true : undefined,
+    )
+  }
+
+  it('enrols, changes its secret, and goes on recording when it is turned away', async () => {
+    await enrol()
+    const path = join(space.dir, NODE, 'credential.json')
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    const secret = async () => JSON.parse(await readFile(path, 'utf8')).secret as string
+    const before = await secret()
+    expect(await command('rotate-credential')).toMatchObject({ status: 'done' })
+    expect(await secret()).not.toBe(before)
+    const online = async () => (await call('GET', 'nodes')).nodes[0].online
+    await eventually('rules by the key of the hub', async () =>
+      (await call('GET', 'nodes')).nodes[0].rulesVersion > 0 ? true : undefined,
+    )
+
+    await call('POST', `${device}/revoke`)
+    await eventually('turned away', async () => ((await online()) ? undefined : true))
+    await eventually('it says so', async () =>
+      agent.stderr.includes('CREDENTIAL_REFUSED') ? true : undefined,
+    )
+    expect(agent.running).toBe(true)
+    expect(agent.stderr).not.toContain(await secret())
+    const stored = (await call('GET', 'system')).counts.frames
+    // Enrolled anew it delivers what it recorded meanwhile.
+    await enrol()
+    await eventually('what was recorded', async () =>
+      (await call('GET', 'system')).counts.frames > stored ? true : undefined,
+    )
+  }, 120_000)
+
+  it('changes its model from the store of its hub, and goes back from one that does not do', async () => {
+    await enrol()
     await offer('mini-two', manifest => manifest)
     // A canary that no sound model gives: the known embedding of another picture.
     await offer('mini-bad', manifest => ({

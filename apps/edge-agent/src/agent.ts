@@ -4,16 +4,22 @@ import {
   exponentialBackoff,
   Lifecycle,
   type Log,
+  modelFingerprint,
   type Service,
   setLogLevel,
 } from '@sightline/core'
 import { canaryPictures } from '@sightline/core/clip/canary.js'
+import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
+import { ActionQueue } from './actions/action-queue.ts'
+import { ActionRunner } from './actions/action-runner.ts'
+import { openActions } from './actions/open-actions.ts'
 import { CameraGroup } from './camera/camera-group.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
 import { type IncidentStep, Incidents } from './moderation/incidents.ts'
@@ -25,6 +31,10 @@ import { type BrokerLogin, Link } from './uplink/link.ts'
 import { downlinkTopics, type FleetHandlers, type SelfReport, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+/** Longest wait for a connection on which to say that the model cannot be opened. */
+const FAREWELL_MS = 3000
+const ACTION_BACKOFF = { baseMs: 1000, maxMs: 300_000 }
+const MAX_MISSING_ACTIONS = 64
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
@@ -34,6 +44,8 @@ export interface Agent {
   stop(): Promise<void>
   /** Takes over what can change while it runs: see `appliesLive`. @throws CAMERA_BAD_SOURCE; then nothing has changed */
   apply(settings: AgentSettings): Promise<void>
+  /** The model waits for an engine that is being made for this device. */
+  readonly building: boolean
   /** Passes a picture through the model in use. @throws MODEL_* */
   probe(): Promise<void>
   counts(): { readonly framesSeen: number; readonly framesEmbedded: number; readonly framesFailed: number }
@@ -54,6 +66,10 @@ export interface AgentOptions {
   readonly version: string
   /** Hears of every step in the life of an incident, once it is durably recorded. */
   readonly onIncident?: (step: IncidentStep) => void
+  /** Opens the model; default: as `model` in the settings says. */
+  readonly open?: typeof openModel
+  /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
+  readonly trustedKeys?: readonly string[]
   /** What the hub decides for this device, and how the device shows itself there. */
   readonly fleet?: FleetHandlers & {
     readonly login: (() => BrokerLogin) | undefined
@@ -63,22 +79,33 @@ export interface AgentOptions {
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {}, fleet } = options
+  const { settings, log, clock, version, onIncident = () => {}, open = openModel, fleet } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   checkSources(settings.cameras, clock)
 
-  const { threads, provider } = settings.model
-  const { model, choice } = await openModel({
-    dir: settings.model.dir ?? EMBEDDED_MODEL,
-    towers: ['image'],
-    provider,
-    cacheDir: modelCacheDir(dir),
+  const actions = await openActions({ settings: settings.actions, clock, log })
+  const { threads, provider, dir: modelDir = EMBEDDED_MODEL } = settings.model
+  const manifest = await readManifest(modelDir)
+  const space = { fingerprint: modelFingerprint(manifest), dim: manifest.dim }
+  const model = new LateModel({
+    space,
+    open: onState =>
+      open({
+        dir: modelDir,
+        towers: ['image'],
+        provider,
+        cacheDir: modelCacheDir(dir),
+        clock,
+        onState: state => {
+          log.info(state, 'execution provider')
+          onState(state)
+        },
+        ...(threads > 0 ? { threads } : {}),
+      }),
     clock,
-    onState: state => log.info(state, 'execution provider'),
-    ...(threads > 0 ? { threads } : {}),
+    onChange: failed => (failed ? uplink.tellState(FAREWELL_MS) : onChange()),
   })
-  const space = { fingerprint: model.fingerprint, dim: model.dim }
   const outbox = await Outbox.open({
     dir: join(dir, 'outbox'),
     limits: settings.outbox,
@@ -89,9 +116,46 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
   const onChange = () => uplink.stateChanged()
-  const rules = new RuleCache({ dir: join(dir, 'rules'), space, log, onChange })
+  let rulesGroup = settings.rules.group
+  const topics = downlinkTopics(address, model.fingerprint, rulesGroup)
+  const { trustedKeys } = options
+  const rules = new RuleCache({
+    dir: join(dir, 'rules'),
+    space,
+    topic: topics.rules,
+    trustedKeys,
+    log,
+    onChange,
+  })
 
-  const parts = { model, rules, incidents, outbox, metrics, clock, log, onIncident }
+  const queue = new ActionQueue({
+    outbox,
+    actions: settings.actions,
+    device: address,
+    onDrop: ([action]) => {
+      metrics.actionsDropped++
+      log.warn({ action }, 'too many deliveries wait; the oldest was dropped')
+    },
+  })
+  const runner = new ActionRunner({
+    queue,
+    actions,
+    counts: metrics,
+    backoff: exponentialBackoff(ACTION_BACKOFF.baseMs, ACTION_BACKOFF.maxMs),
+    clock,
+    log,
+  })
+  const announce = (step: IncidentStep) => {
+    runner.poke()
+    onIncident(step)
+  }
+  // Cameras that are no longer configured send nothing that could end their incidents.
+  const endAllBut = async (names: ReadonlySet<string>) => {
+    const ended = incidents.endAllBut(names)
+    await outbox.appendEvents(ended, () => queue.take(ended, rules.current))
+    runner.poke()
+  }
+  const parts = { model, rules, incidents, outbox, actions: queue, metrics, clock, log, onIncident: announce }
   const cameras: CameraGroup = new CameraGroup({
     cameras: effectiveCameras(settings),
     open: camera => {
@@ -112,22 +176,22 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         },
       }
     },
-    // Cameras that are no longer configured send nothing that could end their incidents.
-    onChange: names => outbox.appendEvents(incidents.endAllBut(names)),
+    onChange: endAllBut,
     log,
   })
 
   const startedMs = clock.monotonic()
-  let rulesGroup = settings.rules.group
   const report: SelfReport = {
     state: () => ({
       agent: version,
       fingerprint: model.fingerprint,
-      provider: choice.provider,
+      provider: model.provider,
+      ...(model.starting === undefined ? {} : { starting: model.starting }),
       rulesGroup,
       rulesVersion: rules.version,
       configVersion: fleet?.configVersion() ?? 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
+      ...missingActions(queue.missing(rules.current?.all() ?? [])),
       cameras: cameras.statuses(),
     }),
     stats: () => {
@@ -144,6 +208,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         outboxDropped: dropped,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
+        actionsSent: metrics.actionsSent,
+        actionsFailed: metrics.actionsFailed,
+        actionsDropped: metrics.actionsDropped,
         rssBytes: process.memoryUsage.rss(),
         cameras: cameras.statuses(),
       }
@@ -154,7 +221,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...settings.broker,
       // Names may hold dots, but no tilde: two devices never share an id.
       clientId: `${address.site}~${address.node}`,
-      subscriptions: Object.values(downlinkTopics(address, model.fingerprint, rulesGroup)),
+      subscriptions: Object.values(topics),
       ...(fleet?.login === undefined ? {} : { login: fleet.login }),
     },
     backoff: exponentialBackoff(BROKER_BACKOFF.baseMs, BROKER_BACKOFF.maxMs),
@@ -166,11 +233,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     address,
     settings: settings.uplink,
     space,
+    rulesGroup,
     outbox,
     link,
     report,
     onRules,
-    rulesGroup,
     ...(fleet === undefined ? {} : { fleet }),
     clock,
     log,
@@ -183,9 +250,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       try {
         await rules.load()
         incidents.restore(outbox.openIncidents())
-        // Cameras that are no longer configured send nothing that could end theirs.
-        await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
-        await model.warmUp()
+        await endAllBut(new Set(settings.cameras.map(({ name }) => name)))
       } catch (error) {
         // What failed to start is not stopped, and another agent may follow in this process.
         await storage.stop()
@@ -193,14 +258,11 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       }
     },
     stop: () => {
-      closing ??= model
-        .close()
-        .then(() => rules.close())
-        .then(() => outbox.close())
+      closing ??= rules.close().then(() => outbox.close())
       return closing
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, uplink, cameras], log })
+  const lifecycle = new Lifecycle({ services: [storage, runner, uplink, model, cameras], log })
   return {
     fingerprint: model.fingerprint,
     start: () => lifecycle.start(),
@@ -215,10 +277,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       uplink.configure(next.uplink)
       if (next.rules.group !== rulesGroup) {
         rulesGroup = next.rules.group
-        rules.leaveGroup()
+        rules.moveTo(downlinkTopics(address, model.fingerprint, rulesGroup).rules)
         await uplink.joinGroup(rulesGroup)
       }
       uplink.stateChanged()
+    },
+    get building() {
+      return model.starting?.phase === 'building-engine'
     },
     probe: async () => {
       await model.encodeImages([canaryPictures()[0]])
@@ -232,6 +297,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     cameras,
   }
+}
+
+function missingActions(names: readonly string[]): { missingActions?: string[] } {
+  return names.length === 0 ? {} : { missingActions: names.slice(0, MAX_MISSING_ACTIONS) }
 }
 
 /** Before anything is opened that would have to be closed again. @throws CAMERA_BAD_SOURCE */

@@ -19,7 +19,8 @@ import { SavedDocument } from './saved-document.ts'
 export interface Device {
   /** In force: the device's own, under what its hub desires. */
   readonly settings: DeviceSettings
-  start(): Promise<void>
+  /** False when it was stopped meanwhile. */
+  start(): Promise<boolean>
   stop(): Promise<void>
 }
 
@@ -60,6 +61,7 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
         log,
         clock,
         version,
+        ...(credentials === undefined ? {} : { trustedKeys: credentials.inUse.rulesKeys }),
         ...(onIncident === undefined ? {} : { onIncident }),
         fleet: {
           login: credentials && (() => credentials.login()),
@@ -91,7 +93,9 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
 
   const begin = async () => {
     await update.prepare(shadow.settings, stopping.signal)
-    await lives.begin(shadow.settings, START_MS)
+    // What has proven itself may take its time.
+    const onTrial = shadow.onTrial || models.trial !== undefined
+    await lives.begin(shadow.settings, onTrial ? START_MS : Number.POSITIVE_INFINITY)
   }
   return {
     get settings() {
@@ -112,6 +116,7 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
           await begin()
         } catch (error) {
           const modelOnTrial = models.trial !== undefined
+          if (stopping.signal.aborted) return
           if (!shadow.onTrial && !modelOnTrial) throw error
           log.error({ err: error }, 'agent did not start with what is new; going back')
           await models.rollBack()
@@ -120,22 +125,23 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
           await begin()
         }
       })
+      if (stopping.signal.aborted) return false
       change.confirmLater()
-      if (models.trial === undefined) return
+      if (models.trial === undefined) return true
       void update.resume().then(
         failure => command !== null && desk.finish(command, failure),
-        err => log.fatal({ err }, 'no model works'),
+        err => log.error({ err }, 'model on trial not proven'),
       )
+      return true
     },
     stop: async () => {
       stopping.abort(fault('COMMAND_INTERRUPTED', 'the agent was stopped'))
       change.stop()
       await desk.stop()
-      await lives.exclusively(async () => {
-        await shadow.pause()
-        await models.pause()
-        await lives.end()
-      })
+      // Not in turn: the change that is at work may wait for an engine.
+      await lives.stop()
+      await shadow.pause()
+      await models.pause()
     },
   }
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createLog, faultText, onShutdownSignal, redactUrl, systemClock } from '@sightline/core'
 import { Command } from 'commander'
+import { publicActions } from './actions/action-settings.ts'
 import { addFieldCommands } from './cli/field-commands.ts'
 import { LogRing } from './commands/log-ring.ts'
 import { createDevice } from './device.ts'
@@ -20,7 +21,7 @@ async function run({ config, announce }: { config?: string; announce?: boolean }
   const onIncident = announce ? print : () => {}
   const device = await createDevice({ settings: own, log, logs, clock: systemClock, version, onIncident })
   onShutdownSignal(() => device.stop())
-  await device.start()
+  if (!(await device.start())) return
   const { site, node, cameras, broker } = device.settings
   console.log(`agent ready: ${site}/${node} · ${cameras.length} cameras · ${redactUrl(broker.url)}`)
 }
@@ -55,7 +56,8 @@ config
     const { settings } = await loadOwnSettings(file)
     const cameras = settings.cameras.map(camera => ({ ...camera, source: redactUrl(camera.source) }))
     const broker = { ...settings.broker, url: redactUrl(settings.broker.url) }
-    console.log(JSON.stringify({ ...settings, cameras, broker }, null, 2))
+    const actions = publicActions(settings.actions)
+    console.log(JSON.stringify({ ...settings, cameras, broker, actions }, null, 2))
   })
 
 try {

@@ -2,6 +2,7 @@ import { checkConfig, fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFa
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { MODEL_NAME } from '@sightline/models/registry/schema.js'
 import { type Static, Type } from 'typebox'
+import { Actions, ActionsExec, actionFaults } from './actions/action-settings.ts'
 
 const MIB = 1024 * 1024
 
@@ -49,7 +50,8 @@ const Camera = Type.Object(
     }),
     thumbnails: Type.Union([Type.Literal('all'), Type.Literal('fired'), Type.Literal('none')], {
       default: 'all',
-      description: 'Which frames take a small JPEG to the hub: all, those on which a rule fires, or none.',
+      description:
+        'Which frames take a small JPEG to the hub: all, those on which a rule fires or that lie in its review band, or none.',
     }),
     thumbnailPx: Type.Integer({ minimum: 32, maximum: 1024, default: 256, description: 'Longer side.' }),
     gate: Gate,
@@ -108,6 +110,18 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    rules: Type.Object(
+      {
+        group: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'all',
+          description: 'Group of devices whose rules this one gets; rules name groups in `groups`.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    actions: Actions,
+    actionsExec: ActionsExec,
     broker: Type.Object(
       {
         url: Type.String({
@@ -168,16 +182,6 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
-    rules: Type.Object(
-      {
-        group: Type.String({
-          pattern: NAME_PATTERN,
-          default: 'all',
-          description: 'Group of the site whose rules this device takes.',
-        }),
-      },
-      { additionalProperties: false, default: {} },
-    ),
     log: Type.Object(
       {
         level: Type.Enum([...LOG_LEVELS], { default: 'info' }),
@@ -212,6 +216,7 @@ export function checkAgentSettings(settings: AgentSettings): AgentSettings {
       faults.push({ path: `cameras.${i}.name`, message: `another camera is named ${name}` })
     names.add(name)
   }
+  faults.push(...actionFaults(settings))
   if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
   return settings
 }

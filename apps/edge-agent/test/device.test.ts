@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
@@ -31,6 +32,7 @@ import { until } from './support/until.ts'
 const PHOTOS = fileURLToPath(new URL('../../../deploy/samples/cameras/yard/', import.meta.url))
 const ADDRESS = { site: 'warehouse', node: 'dock-3' }
 const ID = 'warehouse~dock-3'
+const RULES_KEY = generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' }).toString()
 
 /** A broker that lets in who has the password, and a hub that changes it. */
 class TestHub {
@@ -89,7 +91,7 @@ class TestHub {
       brokerUrl: `mqtt://127.0.0.1:${port(this.#tcp)}`,
       hubUrl: `http://127.0.0.1:${port(this.#http)}`,
       ca: null,
-      rulesKeys: ['key'],
+      rulesKeys: [RULES_KEY],
       issuedAt: 1,
     }
   }

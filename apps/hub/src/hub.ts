@@ -1,27 +1,43 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, Lifecycle, type Log, loadModel } from '@sightline/core'
+import { type Clock, Lifecycle, type Log } from '@sightline/core'
+import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
+import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
+import { Gatekeeper } from './broker/gatekeeper.ts'
 import { Commands } from './fleet/commands.ts'
+import { DeviceLogins } from './fleet/device-logins.ts'
+import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
 import { FleetHealth } from './fleet/fleet-health.ts'
 import { fleetTables } from './fleet/fleet-tables.ts'
 import { greetDevices } from './fleet/greeting.ts'
+import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
+import { LiveDevices } from './fleet/live-devices.ts'
+import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
+import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { RecallProbe } from './index/recall-probe.ts'
 import type { Publish } from './ingest/ack-sender.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
-import { RuleDesk } from './rules/rule-desk.ts'
+import { Eraser } from './retention/eraser.ts'
+import { Retention } from './retention/retention.ts'
+import { createRules } from './rules/create-rules.ts'
+import { teachOnThread } from './rules/teach.ts'
 import { Search } from './search/search.ts'
-import type { HubSettings } from './settings.ts'
+import { checkHubSettings, type HubSettings } from './settings.ts'
+import { AuditLog } from './store/audit-log.ts'
+import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
+import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
 const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightline-mini/', import.meta.url))
@@ -29,8 +45,12 @@ const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightlin
 export interface Hub {
   readonly httpPort: number
   readonly mqttPort: number
+  /** What HTTP serves, and for whom; once started. */
+  readonly routes: readonly ListedRoute[]
   start(): Promise<void>
   stop(): Promise<void>
+  /** Reads the certificate again; what does not serve is logged and left out. */
+  reload(): Promise<void>
 }
 
 export interface HubOptions {
@@ -42,11 +62,17 @@ export interface HubOptions {
 
 /** Composition root: the only place where the parts of a hub are made and joined. */
 export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+  checkHubSettings(settings)
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
-  const { threads } = settings.model
-  const model = await loadModel({
+  const { threads, provider } = settings.model
+  const { model } = await openModel({
     dir: settings.model.dir ?? EMBEDDED_MODEL,
+    provider,
+    // What was found out about the model: checks, providers, canaries, engines.
+    cacheDir: join(dir, 'model'),
+    clock,
+    onState: state => log.info(state, 'execution provider'),
     ...(threads > 0 ? { threads } : {}),
   })
   const store = await openLmdbStore({
@@ -72,7 +98,27 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     clock,
     log,
   })
-  const broker: Broker = new Broker({ settings: settings.mqtt, ingest, log })
+  const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
+  const audit = new AuditLog({ environment: store.environment, clock, log })
+  const registry = new LmdbDeviceRegistry(store.environment)
+  const logins = new DeviceLogins({ registry, clock, log })
+  const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
+  const homeTopics = homeAssistantTopics(settings.homeAssistant)
+  const broker: Broker = new Broker({
+    settings: settings.mqtt,
+    ingest,
+    log,
+    gate,
+    tls,
+    isReadableTopic: homeTopics.isReadable,
+    isPassedTopic: homeTopics.isStatus,
+  })
+  const liveDevices = new LiveDevices({
+    registry,
+    broker: { expel: () => broker.expel(), publish: message => broker.publish(message) },
+    clock,
+    log,
+  })
   const index = new IndexKeeper({
     settings: { dir: join(dir, 'index'), ...settings.index },
     store,
@@ -80,23 +126,53 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     log,
   })
-  const rules = new RuleDesk({
+  const probe = new RecallProbe({ index, clock, log })
+  const eraser = new Eraser({ store, index, log })
+  const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
+  const storeDir = settings.models.storeDir ?? join(dir, 'models')
+  const { rules, learner, ...ruleParts } = await createRules({
+    settings,
+    paths: { dir, storeDir, modelDirs: [EMBEDDED_MODEL] },
     store,
     model,
     publish: message => broker.publish(message),
+    labelsOf: rule => reviews.labelsOf(rule),
+    teach: teachOnThread,
+    clock,
     log,
-    sites: settings.sites,
   })
-  // A device of a site that nobody configured gets the rules as soon as it reports.
-  ingest.on('node', ({ site }) => void rules.addSite(site))
-  const health = new FleetHealth({ ingest, shadow, rules, clock })
+  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock })
   greetDevices({ ingest, shadow, commands, log })
+  // A device of a site, a group or a model that is new gets its rules as soon as it reports.
+  ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, log })
   const moderator = new Moderator({ rules, model, store })
-  const reviews = new ReviewDesk({ store, rules, clock, log })
+  const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
-  const models = modelStoreFiles(settings.models.storeDir ?? join(dir, 'models'))
-  const http = new HttpApi({
+  const homeAssistant = new HomeAssistant({
+    settings: settings.homeAssistant,
+    version,
+    store,
+    ingest,
+    rules,
+    db: ruleParts.db,
+    publish: message => broker.publish(message),
+    log,
+  })
+  const desk = new EnrolmentDesk({
+    registry,
+    audit,
+    identity: {
+      ca: () => tls.ca(),
+      caSha256: () => tls.caSha256(),
+      rulesKeys: [ruleParts.key.publicKeyPem],
+    },
+    clock,
+    onChange: () => liveDevices.check(),
+  })
+  const models = modelStoreFiles(storeDir)
+  const listening = () => ({ settings, httpPort: http.port, mqttPort: broker.port })
+  const http: HttpApi = new HttpApi({
     settings: settings.http,
     parts: {
       store,
@@ -112,22 +188,40 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       shadow,
       commands,
       health,
+      eraser,
+      ruleParts,
+      audit,
+      devices: {
+        desk,
+        logins,
+        urls: host => hubUrls(listening(), host),
+        urlsElsewhere: host => hubUrlsElsewhere(listening(), host),
+      },
     },
     metrics,
     log,
     version,
+    tls,
   })
-  metrics.observe(hubProbes({ index, broker, ingest }))
+  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
+    new DataHold({ dir }),
     opened('model', () => model.close()),
     opened('store', () => store.close()),
+    opened('rule tables', () => ruleParts.db.close()),
+    tls,
     index,
+    probe,
+    retention,
     rollCall,
     broker,
+    liveDevices,
     rules,
     shadow,
+    ...(learner === undefined ? [] : [learner]),
+    ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,
     http,
   ]
@@ -139,7 +233,13 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     get mqttPort() {
       return broker.port
     },
+    get routes() {
+      return http.routes
+    },
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
+    reload: async () => {
+      await tls.reload()
+    },
   }
 }

@@ -1,7 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
+import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
+import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
+import type { Eraser } from './retention/eraser.ts'
+import type { PromptCache } from './rules/prompt-cache.ts'
+import type { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
 export interface Probe {
@@ -57,13 +62,27 @@ export class Metrics {
 }
 
 export interface ProbedParts {
-  readonly index: Pick<IndexKeeper, 'stats'>
+  readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
   readonly broker: Pick<Broker, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
+  readonly prompts: Pick<PromptCache, 'stats'>
+  readonly probe: Pick<RecallProbe, 'recall'>
+  readonly eraser: Pick<Eraser, 'totals'>
+  readonly gate: Pick<Gate, 'stats'>
+  readonly tls: Pick<TlsKeeper, 'notAfter'>
 }
 
 /** What the parts of a hub count by themselves. */
-export function hubProbes({ index, broker, ingest }: ProbedParts): Probe[] {
+export function hubProbes({
+  index,
+  broker,
+  ingest,
+  probe,
+  eraser,
+  gate,
+  tls,
+  prompts,
+}: ProbedParts): Probe[] {
   const gauge = (name: string, help: string, read: () => number): Probe => ({
     name: `sightline_${name}`,
     help,
@@ -80,14 +99,42 @@ export function hubProbes({ index, broker, ingest }: ProbedParts): Probe[] {
     gauge('index_vectors', 'Vectors that can be searched.', () => index.stats().vectors),
     gauge('index_tail_vectors', 'Of those, searched exactly.', () => index.stats().tail),
     gauge('index_segments', 'HNSW segments.', () => index.stats().segments),
+    gauge('index_dead_vectors', 'Removed vectors that still take up room.', () => index.stats().dead),
+    gauge('index_bytes', 'Memory of vectors and graphs.', () => index.stats().bytes),
+    gauge('index_recall', 'Recall@10 of recent searches beside exact ones.', () => probe.recall),
+    ...[50, 95, 99].map(p =>
+      gauge(
+        `index_search_p${p}_seconds`,
+        `Time in the index, percentile ${p} of the last 1024 searches.`,
+        () => index.timings.percentile(p) / 1000,
+      ),
+    ),
+    total('erased_frames', 'Frames deleted by hand or by retention.', () => eraser.totals.frames),
+    total('erased_bytes', 'Their vectors and thumbnails.', () => eraser.totals.bytes),
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),
+    total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
+    total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
+    total(
+      'mqtt_auth_blocked',
+      'Connections closed unheard after failed log-ins.',
+      () => gate.stats.authBlocked,
+    ),
+    total('mqtt_publishes_refused', 'Publishes to topics of others.', () => gate.stats.publishesRefused),
+    total('mqtt_subscriptions_refused', 'Subscriptions refused.', () => gate.stats.subscriptionsRefused),
+    gauge(
+      'tls_certificate_not_after_timestamp_seconds',
+      'End of the certificate; 0 without TLS.',
+      () => (tls.notAfter ?? 0) / 1000,
+    ),
     total('ingest_messages', 'MQTT messages taken in.', () => ingest.stats.messages),
     total('ingest_frames', 'Frames stored.', () => ingest.stats.frames),
     total('ingest_events', 'Incident events stored.', () => ingest.stats.events),
     total('ingest_duplicates', 'Records that were already stored.', () => ingest.stats.duplicates),
     total('ingest_quarantined', 'Payloads that could not be decoded.', () => ingest.stats.quarantined),
     total('ingest_failures', 'Messages that the store refused.', () => ingest.stats.failures),
+    total('rule_prompts_cached', 'Prompts whose vector was known.', () => prompts.stats.hits),
+    total('rule_prompts_embedded', 'Prompts that had to be embedded.', () => prompts.stats.misses),
   ]
 }

@@ -1,10 +1,12 @@
-import { LOG_LEVELS, NAME_PATTERN } from '@sightline/core'
+import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
+import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { isLoopback } from './loopback.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
 const MIB = 1024 * 1024
 const LISTEN =
-  'Address to listen on. There is no sign-in yet: keep it on loopback or inside a network that you trust.'
+  'Address to listen on. Beyond loopback it speaks TLS only (see tls), unless tls.terminated is set.'
 
 /** Configuration of a hub. Unknown keys are faults; every setting has a default. */
 export const HubSettings = Type.Object(
@@ -42,6 +44,14 @@ export const HubSettings = Type.Object(
           default: 100,
           description: 'Dashboards that may watch live at once.',
         }),
+        publicUrl: Type.Optional(
+          Type.String({
+            pattern: '^https?://[^/]',
+            maxLength: 2048,
+            description:
+              'Address by which devices reach the hub; default: the one that they were enrolled by.',
+          }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -61,6 +71,54 @@ export const HubSettings = Type.Object(
           default: 1000,
           description: 'More MQTT connections are refused.',
         }),
+        publicUrl: Type.Optional(
+          Type.String({
+            pattern: '^mqtts?://[^/]',
+            maxLength: 2048,
+            description:
+              'Address by which devices reach the broker; default: mqtt.port at the host of the hub.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    broker: Type.Object(
+      {
+        access: Type.Enum(['auto', 'devices', 'open'], {
+          default: 'auto',
+          description:
+            'Who may connect to the broker. devices: enrolled devices with their credential, each to its own topics. auto: the same, but anybody on loopback until the first device is enrolled. open: anybody, any topic; on loopback only, for conformance tests (docs/security.md).',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    tls: Type.Object(
+      {
+        mode: Type.Enum(['auto', 'always'], {
+          default: 'auto',
+          description: 'auto: beyond loopback. always: on loopback, too.',
+        }),
+        certFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'Certificate with its chain, PEM; default: what sightline-hub certs init made, tls/server.pem in the data directory.',
+          }),
+        ),
+        keyFile: Type.Optional(
+          Type.String({ minLength: 1, description: 'Its private key, PEM. Goes with tls.certFile.' }),
+        ),
+        caFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'Authority that devices are to trust, PEM, when it is not a public one.',
+          }),
+        ),
+        terminated: Type.Boolean({
+          default: false,
+          description:
+            'A proxy in front does TLS: the hub then speaks plain on every address. Let nobody but the proxy reach it.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -69,6 +127,11 @@ export const HubSettings = Type.Object(
         dir: Type.Optional(
           Type.String({ minLength: 1, description: 'Model directory; default: the embedded model.' }),
         ),
+        provider: Type.Enum(['auto', ...PROVIDERS], {
+          default: 'auto',
+          description:
+            'Where the model computes. auto: the fastest that works here and gives the known embeddings. Any other is used or refused, never replaced (docs/providers.md).',
+        }),
         threads: Type.Integer({
           minimum: 0,
           maximum: 64,
@@ -98,6 +161,13 @@ export const HubSettings = Type.Object(
           default: 4096,
           description: 'Vectors searched exactly before they are sealed into an HNSW segment.',
         }),
+        maxSegment: Type.Integer({
+          minimum: 1024,
+          maximum: 4_000_000,
+          default: 262_144,
+          description:
+            'Vectors of the largest segment that merging makes; building one takes some 2.3 kB a vector at 512 dimensions.',
+        }),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -108,6 +178,52 @@ export const HubSettings = Type.Object(
           default: 256 * MIB,
           description:
             'Free disk space below which nothing is accepted any more; devices then keep their records.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    moderation: Type.Object(
+      {
+        learnFromReviews: Type.Boolean({
+          default: true,
+          description: 'Whether reviewed incidents calibrate the rule that raised them.',
+        }),
+        learnDelaySeconds: Type.Number({
+          minimum: 0,
+          maximum: 86_400,
+          default: 60,
+          description: 'Time between a review and the rules that learnt from it; others wait along.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    homeAssistant: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: false,
+          description:
+            "Whether Home Assistant sees each camera and rule as a binary sensor, on the hub's broker.",
+        }),
+        prefix: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'homeassistant',
+          description: 'Discovery prefix that Home Assistant is set to.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    retention: Type.Object(
+      {
+        days: Type.Number({
+          minimum: 0,
+          maximum: 36_500,
+          default: 0,
+          description: 'Frames and incidents older than this are deleted, within the hour; 0: never.',
+        }),
+        maxFramesPerCamera: Type.Integer({
+          minimum: 0,
+          default: 0,
+          description: 'The oldest frames of a camera beyond so many are deleted, within the hour; 0: never.',
         }),
       },
       { additionalProperties: false, default: {} },
@@ -131,6 +247,33 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_HTTP_PORT: 'http.port',
   SIGHTLINE_MQTT_HOST: 'mqtt.host',
   SIGHTLINE_MQTT_PORT: 'mqtt.port',
+  SIGHTLINE_HTTP_PUBLIC_URL: 'http.publicUrl',
+  SIGHTLINE_MQTT_PUBLIC_URL: 'mqtt.publicUrl',
+  SIGHTLINE_BROKER_ACCESS: 'broker.access',
+  SIGHTLINE_TLS_MODE: 'tls.mode',
+  SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
+  SIGHTLINE_TLS_KEY_FILE: 'tls.keyFile',
+  SIGHTLINE_TLS_CA_FILE: 'tls.caFile',
+  SIGHTLINE_TLS_TERMINATED: 'tls.terminated',
   SIGHTLINE_MODEL_DIR: 'model.dir',
+  SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const
+
+/** What the schema cannot say. @throws CONFIG_INVALID */
+export function checkHubSettings(settings: HubSettings): HubSettings {
+  const faults: SchemaFault[] = []
+  const { mqtt, broker, tls } = settings
+  if (broker.access === 'open' && (!isLoopback(mqtt.host) || tls.terminated)) {
+    faults.push({
+      path: 'broker.access',
+      message: 'open asks nobody who he is: it needs mqtt.host on loopback, and no tls.terminated',
+    })
+  }
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined))
+    faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
+  if (tls.mode === 'always' && tls.terminated)
+    faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
+  return settings
+}

@@ -12,6 +12,10 @@ export interface ErrorSpec {
 const spec = (status: number, remedy: string): ErrorSpec => ({ status, remedy })
 
 export const ERRORS = {
+  ACTION_FAILED: spec(
+    502,
+    'Check the action of that name in the settings of the device, and what it calls; docs/moderation.md describes actions.',
+  ),
   API_BAD_REQUEST: spec(
     400,
     'Correct the request as the message says; the OpenAPI document at /api/v1/openapi.json has the schema.',
@@ -22,6 +26,7 @@ export const ERRORS = {
     'Open the hub by the address that it listens on, for example http://127.0.0.1:8080.',
   ),
   API_NOT_FOUND: spec(404, 'Check the id or the path.'),
+  API_RATE_LIMITED: spec(429, 'Wait as long as the retry-after header says, then try again.'),
   API_TOO_LARGE: spec(413, 'Send less at once; http.maxBodyBytes is the limit.'),
   BROKER_UNREACHABLE: spec(
     503,
@@ -36,6 +41,10 @@ export const ERRORS = {
     'Check that the camera is powered and reachable; the agent keeps retrying with back-off.',
   ),
   CAMERA_UNKNOWN: spec(404, 'Name a camera that the device has; its reported configuration lists them.'),
+  CERTS_EXIST: spec(
+    409,
+    'Renew the server certificate with certs renew, which keeps the authority that devices know.',
+  ),
   COMMAND_BUSY: spec(503, 'Wait until the commands before it are done, then send it again.'),
   COMMAND_EXPIRED: spec(409, "Send it again; if the device was online, compare its clock with the hub's."),
   COMMAND_INTERRUPTED: spec(
@@ -64,6 +73,7 @@ export const ERRORS = {
     401,
     'Check on the hub whether the device was revoked, and enrol it again; records wait in the outbox meanwhile.',
   ),
+  DEVICE_UNKNOWN: spec(404, 'List the enrolled devices with sightline-hub devices list.'),
   DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
   ENROLL_CA_MISMATCH: spec(
     502,
@@ -161,9 +171,40 @@ export const ERRORS = {
     'Nothing to do: the hub sends its rules again. If it recurs, check the disk of the device.',
   ),
   RULES_CONFLICT: spec(409, 'Read the rules again and repeat the change on what they are now.'),
+  RULES_EXAMPLES_FULL: spec(507, 'Remove examples from rules that no longer need them, then upload again.'),
   RULES_INVALID: spec(422, 'Correct the rule as the message says.'),
+  RULES_KEY_INVALID: spec(
+    500,
+    'Restore keys/rules-signing.pem of the data directory from a backup; without one remove it, and let every device enrol again.',
+  ),
+  RULES_MODEL_MISSING: spec(
+    409,
+    "Pull the model into the hub's model store as the message says; its devices get their rules within a minute.",
+  ),
+  RULES_SIGNATURE_INVALID: spec(
+    422,
+    'If the hub was set up anew, enrol the device again; a device without enrolment trusts the next signer when rules/signer.json in its data directory is deleted and the agent restarted. Otherwise find out who publishes rules on this broker.',
+  ),
+  RULES_TOO_LARGE: spec(413, 'Shorten or split the rules: a document may have 8 MiB.'),
+  SNAPSHOT_DAMAGED: spec(422, 'Use another snapshot: what the message names is missing or was altered.'),
+  SNAPSHOT_REFUSED: spec(
+    409,
+    'Do what the message asks: stop the hub, or name an empty directory; --force replaces what a restore finds.',
+  ),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
+  TLS_INVALID: spec(
+    500,
+    'Correct the files as the message says: PEM, a certificate with its chain and the private key that belongs to it.',
+  ),
+  TLS_MISSING: spec(
+    500,
+    'Run sightline-hub certs init, or name certificates in tls.certFile and tls.keyFile; behind a proxy that does TLS set tls.terminated: true.',
+  ),
+  TOPIC_REFUSED: spec(
+    403,
+    'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
+  ),
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS

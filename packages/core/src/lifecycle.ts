@@ -24,6 +24,8 @@ export class Lifecycle {
 
   async start(): Promise<void> {
     for (const service of this.#services) {
+      // Stopped while it was starting: what has not begun yet does not begin any more.
+      if (this.#stopping !== undefined) return this.#stopping
       try {
         await service.start()
       } catch (error) {
@@ -32,6 +34,7 @@ export class Lifecycle {
       }
       this.#running.push(service)
       this.#log.debug({ service: service.name }, 'started')
+      if (this.#stopping !== undefined) await this.#stopAll()
     }
   }
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 import { faultText } from '@sightline/core/errors.js'
 import { Command } from 'commander'
 import { evalCommand } from './cli/eval-command.ts'
@@ -6,8 +7,13 @@ import { infoCommand, verifyCommand } from './cli/inspect-commands.ts'
 import { quantizeCommand } from './cli/quantize-command.ts'
 import { addRegistryCommands } from './cli/registry-commands.ts'
 
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
 const program = new Command('sightline-models')
   .description('make, check and describe the models that Sightline runs')
+  .version(version)
   .addCommand(quantizeCommand())
   .addCommand(verifyCommand())
   .addCommand(infoCommand())

@@ -1,11 +1,14 @@
 import { cpus } from 'node:os'
 import { resolve } from 'node:path'
 import { fault } from '@sightline/core'
-import { candidatesOf, type Measurement, measure } from '@sightline/core/clip/benchmark.js'
+import { type Candidate, type Measurement, measure } from '@sightline/core/clip/benchmark.js'
 import { readManifest, verifyFiles } from '@sightline/core/clip/model-files.js'
 import { modelFingerprint } from '@sightline/core/clip/model-manifest.js'
+import { unavailable } from '@sightline/core/clip/provider-choice.js'
+import { candidatesIn } from '@sightline/core/clip/provider-rating.js'
 import { PROVIDERS, probeProviders, runtimeVersion } from '@sightline/core/clip/providers.js'
 import { defaultThreads } from '@sightline/core/clip/session.js'
+import { imageFiles } from '@sightline/core/clip/variants.js'
 import { Command } from 'commander'
 import { nodeShare } from '../doctor/model.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from '../model-dir.ts'
@@ -44,26 +47,30 @@ async function bench(flags: BenchFlags, { readSettings }: CommandContext): Promi
   const dir = model.dir ?? EMBEDDED_MODEL
   const threads = model.threads > 0 ? model.threads : defaultThreads()
   const manifest = await readManifest(dir)
-  await verifyFiles(dir, [manifest.image.file], { cacheDir: modelCacheDir(resolve(dataDir)) })
   progress('looking for execution providers')
   const wanted = model.provider === 'auto' ? PROVIDERS : [model.provider]
   const reports = await probeProviders({ providers: wanted, thorough: true })
   const available = reports.filter(report => report.available).map(({ provider }) => provider)
   for (const { provider, reason } of reports.filter(report => !report.available))
     progress(`no ${provider}: ${reason}`)
-  if (available.length === 0)
-    throw fault('PROVIDER_UNAVAILABLE', `${model.provider} cannot be used here: ${reports[0]!.reason}`)
+  if (available.length === 0) throw unavailable(reports[0]!)
 
-  const cells = candidatesOf(manifest, available).flatMap(candidate =>
-    BATCHES.map(batch => ({ candidate, batch })),
+  const candidates = await candidatesIn(dir, manifest, available)
+  const used = new Set(candidates.map(({ file }) => file))
+  const files = imageFiles(manifest).map(({ file }) => file)
+  await verifyFiles(
+    dir,
+    files.filter(({ path }) => used.has(path)),
+    { cacheDir: modelCacheDir(resolve(dataDir)) },
   )
+  const cells = candidates.flatMap(candidate => BATCHES.map(batch => ({ candidate, batch })))
   const measureMs = Math.max(300, (seconds * 1000) / cells.length - OVERHEAD_MS)
   const rows: Row[] = []
   for (const [i, { candidate, batch }] of cells.entries()) {
     const measured = await measure(candidate, { dir, manifest, threads, batch, measureMs })
     const result = measured.ok ? `${measured.imagesPerSecond.toFixed(1)} frames/s` : measured.reason
     progress(
-      `${i + 1}/${cells.length}  ${candidate.provider} ${candidate.precision} batch ${batch}: ${result}`,
+      `${i + 1}/${cells.length}  ${candidate.provider} ${precisionOf(candidate)} batch ${batch}: ${result}`,
     )
     rows.push({ measured, batch })
   }
@@ -85,21 +92,28 @@ async function bench(flags: BenchFlags, { readSettings }: CommandContext): Promi
 const TITLES = ['provider', 'precision', 'batch', 'frames/s', 'ms/frame', 'ready after', 'on the provider']
 
 function cellsOf({ measured, batch }: Row): string[] {
-  const { provider, precision } = measured.candidate
-  const head = [provider, precision, String(batch)]
+  const { candidate } = measured
+  const { provider } = candidate
+  const head = [provider, precisionOf(candidate), String(batch)]
   if (!measured.ok) return [...head, '-', '-', '-', measured.reason]
   const { imagesPerSecond, msPerImage, readyMs, nodes } = measured
   const figures = [imagesPerSecond.toFixed(1), msPerImage.toFixed(1), `${(readyMs / 1000).toFixed(1)} s`]
   return [...head, ...figures, nodeShare(provider, nodes)]
 }
 
+/** With the kind of int8 where a model has more than one. */
+function precisionOf({ precision, variant }: Candidate): string {
+  return variant === undefined || variant === precision ? precision : `${precision} ${variant}`
+}
+
 function plainRow({ measured, batch }: Row): Record<string, unknown> {
-  const { provider, precision } = measured.candidate
-  if (!measured.ok) return { provider, precision, batch, error: measured.reason }
+  const { provider, precision, file } = measured.candidate
+  if (!measured.ok) return { provider, precision, file, batch, error: measured.reason }
   const { imagesPerSecond, msPerImage, readyMs, nodes } = measured
   return {
     provider,
     precision,
+    file,
     batch,
     framesPerSecond: imagesPerSecond,
     msPerFrame: msPerImage,

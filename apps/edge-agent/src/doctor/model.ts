@@ -6,7 +6,15 @@ import { canaryPictures } from '@sightline/core/clip/canary.js'
 import { readManifest, verifyFiles } from '@sightline/core/clip/model-files.js'
 import { modelFingerprint } from '@sightline/core/clip/model-manifest.js'
 import { type OpenModel, openModel } from '@sightline/core/clip/open-model.js'
-import { type ProviderReport, type ProviderSetting, probeProviders } from '@sightline/core/clip/providers.js'
+import type { Rating } from '@sightline/core/clip/provider-choice.js'
+import { candidatesIn } from '@sightline/core/clip/provider-rating.js'
+import {
+  PROVIDERS,
+  type ProviderReport,
+  type ProviderSetting,
+  probeProviders,
+} from '@sightline/core/clip/providers.js'
+import { imageFiles } from '@sightline/core/clip/variants.js'
 import sharp from 'sharp'
 import type { Finding, Mark } from './finding.ts'
 
@@ -64,6 +72,20 @@ async function present(dir: string, { text }: Manifest): Promise<boolean> {
   return found.every(({ status }) => status === 'fulfilled')
 }
 
+/** Variants may be left out on a device. */
+async function imageFilesIn(dir: string, manifest: Manifest) {
+  const candidates = await candidatesIn(dir, manifest, PROVIDERS)
+  const used = new Set(candidates.map(({ file }) => file))
+  return imageFiles(manifest)
+    .map(({ file }) => file)
+    .filter((file, at) => at === 0 || used.has(file.path))
+}
+
+function precisionsOf({ image }: Manifest): string {
+  const others = Object.keys(image.variants ?? {})
+  return others.length === 0 ? image.precision : `${image.precision}, also ${others.join(', ')}`
+}
+
 async function checkFiles(
   dir: string,
   manifest: Manifest,
@@ -71,7 +93,7 @@ async function checkFiles(
 ): Promise<Finding[]> {
   const { image, text, name, version } = manifest
   const files = [
-    image.file,
+    ...(await imageFilesIn(dir, manifest)),
     ...(towers.includes('text') ? [text.file, text.tokenizer, text.tokenizerConfig] : []),
   ]
   // Someone who asks a doctor wants the disk read, not the memory of an earlier reading.
@@ -83,7 +105,7 @@ async function checkFiles(
       group: 'Model',
       name: 'model',
       mark: 'info',
-      text: `${name} ${version} · ${image.precision} · ${manifest.dim} values a vector · ${fingerprint}`,
+      text: `${name} ${version} · ${precisionsOf(manifest)} · ${manifest.dim} values a vector · ${fingerprint}`,
       data: { dir, name, version, precision: image.precision, dim: manifest.dim, fingerprint },
     },
     {
@@ -98,16 +120,27 @@ async function checkFiles(
 
 function providerLine(report: ProviderReport, open: OpenModel | undefined): Finding {
   const { provider, available, reason } = report
-  const rating = open?.choice.ratings.find(({ candidate }) => candidate.provider === provider)
+  const ratings = open?.choice.ratings.filter(({ candidate }) => candidate.provider === provider) ?? []
+  const [rating] = ratings
   const chosen = open?.choice.provider === provider
-  const data = { ...report, chosen, ...(rating ? { rating } : {}) }
+  const data = { ...report, chosen, ...(rating ? { ratings } : {}) }
   const base = { group: 'Model', name: provider, data } as const
   if (!available) return { ...base, mark: 'info', text: `not here: ${reason}` }
   if (rating?.refused !== undefined) return { ...base, mark: 'warn', text: `refused: ${rating.refused}` }
-  const speed = rating?.msPerImage === undefined ? '' : ` · ${rating.msPerImage.toFixed(1)} ms a picture`
-  const share = rating?.nodes === undefined ? '' : ` · ${nodeShare(provider, rating.nodes)}`
   const text = chosen ? `chosen: ${open.choice.reason}` : 'works'
-  return { ...base, mark: chosen ? 'ok' : 'info', text: `${text}${speed}${share}` }
+  const told = rating?.msPerImage === undefined || text.endsWith('ms a picture)')
+  const speed = told ? '' : ` · ${rating.msPerImage!.toFixed(1)} ms a picture`
+  const share = rating?.nodes === undefined ? '' : ` · ${nodeShare(provider, rating.nodes)}`
+  return { ...base, mark: chosen ? 'ok' : 'info', text: `${text}${speed}${share}${otherFiles(ratings)}` }
+}
+
+/** The provider's other files, where the model has more than one for it. */
+function otherFiles([, ...others]: readonly Rating[]): string {
+  const each = others.map(({ candidate, msPerImage, refused }) => {
+    const name = candidate.variant ?? candidate.precision
+    return refused === undefined ? `${name} ${msPerImage!.toFixed(1)} ms` : `${name} refused: ${refused}`
+  })
+  return each.length === 0 ? '' : ` · other files: ${each.join(', ')}`
 }
 
 /** How much of the model a provider took; the rest ran on the CPU. */

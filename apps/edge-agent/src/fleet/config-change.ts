@@ -92,6 +92,8 @@ export class ConfigChange {
         await this.#apply(shadow.settings)
         log.info({ version: desired.version }, 'configuration applied')
       } catch (error) {
+        // Cut short, it is still on trial at the next start.
+        if (this.#options.lives.stopped) return
         await this.#back(error)
       }
       this.confirmLater()

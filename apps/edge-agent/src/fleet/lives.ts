@@ -10,6 +10,8 @@ export interface LivesOptions {
 
 /** How often it is looked whether a frame came through. */
 const LOOK_MS = 250
+/** An engine takes minutes on a small device; one that takes longer will not come. */
+const MAX_BUILD_MS = 30 * 60_000
 /** Frames that fail one after the other before the model is to blame. */
 const MAX_FAILED_FRAMES = 5
 
@@ -22,6 +24,7 @@ export class Lives {
   #agent: Agent | undefined
   #settings: DeviceSettings | undefined
   #last: Promise<unknown> = Promise.resolve()
+  #stopped = false
 
   constructor(options: LivesOptions) {
     this.#options = options
@@ -31,6 +34,11 @@ export class Lives {
   get agent(): Agent {
     if (this.#agent === undefined) throw fault('COMMAND_BUSY', 'the agent is being restarted')
     return this.#agent
+  }
+
+  /** What fails from now on fails because the process ends. */
+  get stopped(): boolean {
+    return this.#stopped
   }
 
   get running(): Agent | undefined {
@@ -49,20 +57,22 @@ export class Lives {
     return change
   }
 
-  /** Ends the agent, if there is one, and begins another. @throws whatever kept it from starting; then there is none */
+  /**
+   * Ends the agent, if there is one, and begins another.
+   * @param limitMs longest time to start, that of building an engine apart
+   * @throws whatever kept it from starting; then there is none
+   */
   async begin(settings: DeviceSettings, limitMs: number): Promise<void> {
     await this.end()
     this.#settings = settings
     let abandoned = false
     const starting = this.#options.create(settings).then(async agent => {
-      if (abandoned) return agent.stop()
+      if (abandoned || this.#stopped) return agent.stop()
       this.#agent = agent
       await agent.start()
     })
     const done = new AbortController()
-    const late = this.#options.clock.sleep(limitMs, done.signal).then(() => {
-      throw fault('CONFIG_ROLLED_BACK', `the agent did not start within ${limitMs / 1000} s`)
-    })
+    const late = this.#deadline(limitMs, done.signal)
     late.catch(() => {})
     try {
       await Promise.race([starting, late])
@@ -76,10 +86,30 @@ export class Lives {
     }
   }
 
+  /** Resolves never; an engine that is being built moves it. */
+  async #deadline(limitMs: number, signal: AbortSignal): Promise<never> {
+    const { clock } = this.#options
+    const lastMs = clock.monotonic() + Math.max(limitMs, MAX_BUILD_MS)
+    let untilMs = clock.monotonic() + limitMs
+    for (;;) {
+      await clock.sleep(LOOK_MS, signal)
+      const nowMs = clock.monotonic()
+      if (this.#agent?.building) untilMs = Math.min(nowMs + limitMs, lastMs)
+      if (nowMs >= untilMs)
+        throw fault('CONFIG_ROLLED_BACK', `the agent did not start within ${limitMs / 1000} s`)
+    }
+  }
+
   /** Takes over what can change in a running agent. */
   async apply(settings: DeviceSettings): Promise<void> {
     await this.agent.apply(settings)
     this.#settings = settings
+  }
+
+  /** For good, also in the middle of a start. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.end()
   }
 
   async end(): Promise<void> {

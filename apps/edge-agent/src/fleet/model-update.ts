@@ -6,8 +6,7 @@ import type { ConfigShadow } from './config-shadow.ts'
 import type { Lives } from './lives.ts'
 import type { DeviceSettings } from './remote-settings.ts'
 
-/** An engine may have to be built for a new model. */
-const MODEL_START_MS = 600_000
+const MODEL_START_MS = 120_000
 const PROVE_MS = 60_000
 const PROGRESS_SHARE = 0.1
 /** Smaller files are here before anybody has read that they are on their way. */
@@ -87,6 +86,8 @@ export class ModelUpdate {
 
   async #back(error: unknown): Promise<void> {
     const { models, shadow, lives, log } = this.#options
+    // Cut short, it is still on trial at the next start.
+    if (lives.stopped) throw error
     log.error({ err: error }, 'new model does not do; going back')
     await models.rollBack()
     await lives.begin(shadow.settings, MODEL_START_MS)

@@ -49,7 +49,14 @@ interface CameraBackground {
   /** Newest frame. */
   at: number
   /** By rule id. A rule without one is quiet here, or has never reached its gate. */
-  readonly estimates: Map<string, { readonly key: string; readonly estimate: BackgroundEstimate }>
+  readonly estimates: Map<string, Learning>
+}
+
+interface Learning {
+  readonly key: string
+  readonly estimate: BackgroundEstimate
+  /** Number of the last frame in which the rule reached its gate. */
+  frame: number
 }
 
 /**
@@ -63,6 +70,7 @@ export class Backgrounds implements BackgroundOffsets {
   readonly #since = new Map<string, number>()
   #keys: ReadonlyMap<string, string> = new Map()
   #count = 0
+  #frame = 0
   #savedAt: number | undefined
   #saving: Promise<void> = Promise.resolve()
   #changed = false
@@ -109,21 +117,12 @@ export class Backgrounds implements BackgroundOffsets {
     const known = this.#cameraOf(camera, at)
     const elapsedMs = at - known.at
     known.at = at
-    const judged = new Map(judgements.map(judgement => [judgement.rule.id, judgement]))
-    for (const [rule, { estimate }] of known.estimates) {
-      const judgement = judged.get(rule)
-      judged.delete(rule)
-      estimate.observe({ logit: judgement?.logit, elapsedMs, eventful: isEventful(judgement) })
-      if (estimate.isQuiet) this.#drop(known.estimates, rule)
-    }
-    for (const [rule, judgement] of judged) {
-      const key = keys.get(rule)
-      if (key === undefined || this.#count >= MAX_ESTIMATES) continue
-      const estimate = this.#newEstimate(known, key, at)
-      estimate.observe({ logit: judgement.logit, elapsedMs, eventful: isEventful(judgement) })
-      if (estimate.isQuiet) continue
-      known.estimates.set(rule, { key, estimate })
-      this.#count++
+    this.#frame++
+    for (const judgement of judgements) this.#learn(known, judgement, elapsedMs)
+    for (const [rule, learning] of known.estimates) {
+      if (learning.frame === this.#frame) continue
+      learning.estimate.observe({ logit: undefined, elapsedMs, eventful: false })
+      if (learning.estimate.isQuiet) this.#drop(known.estimates, rule)
     }
     this.#changed = true
     this.#savedAt ??= at
@@ -131,6 +130,26 @@ export class Backgrounds implements BackgroundOffsets {
       this.#savedAt = at
       void this.save()
     }
+  }
+
+  /** From a rule that reached its gate. Runs for hundreds of rules a frame: what would be quiet is not even begun. */
+  #learn(known: CameraBackground, judgement: Judgement, elapsedMs: number): void {
+    const { logit, rule } = judgement
+    const eventful = isEventful(judgement)
+    let learning = known.estimates.get(rule.id)
+    if (learning === undefined) {
+      const key = this.#keys.get(rule.id)
+      if (key === undefined || this.#count >= MAX_ESTIMATES) return
+      const watched = this.#isWatched(known, key)
+      if (watched && !eventful && BackgroundEstimate.staysQuiet(logit)) return
+      const estimate = watched ? BackgroundEstimate.quiet() : new BackgroundEstimate()
+      learning = { key, estimate, frame: this.#frame }
+      known.estimates.set(rule.id, learning)
+      this.#count++
+    }
+    learning.frame = this.#frame
+    learning.estimate.observe({ logit, elapsedMs, eventful })
+    if (learning.estimate.isQuiet) this.#drop(known.estimates, rule.id)
   }
 
   /** One save at a time. Never throws: what cannot be saved is learnt again. */
@@ -173,7 +192,7 @@ export class Backgrounds implements BackgroundOffsets {
     for (const { camera, since: first, at, estimates } of cameras) {
       const known: CameraBackground = { since: first, at, estimates: new Map() }
       for (const { rule, key, ...saved } of estimates.slice(0, MAX_ESTIMATES - this.#count)) {
-        known.estimates.set(rule, { key, estimate: new BackgroundEstimate(saved) })
+        known.estimates.set(rule, { key, estimate: new BackgroundEstimate(saved), frame: 0 })
         this.#count++
       }
       this.#cameras.set(camera, known)
@@ -192,9 +211,9 @@ export class Backgrounds implements BackgroundOffsets {
     return known
   }
 
-  #newEstimate({ since }: CameraBackground, key: string, at: number): BackgroundEstimate {
-    const watchedMs = at - Math.max(since, this.#since.get(key) ?? at)
-    return watchedMs >= WATCHED_MS ? BackgroundEstimate.quiet() : new BackgroundEstimate()
+  /** Whether the camera was seen under the rule for longer than a warm-up takes. */
+  #isWatched({ since, at }: CameraBackground, key: string): boolean {
+    return at - Math.max(since, this.#since.get(key) ?? at) >= WATCHED_MS
   }
 
   #drop(estimates: CameraBackground['estimates'], rule: string): void {
@@ -203,6 +222,6 @@ export class Backgrounds implements BackgroundOffsets {
 }
 
 /** Whether the rule's own event may be in view: its score has not let go. */
-function isEventful(judgement: Judgement | undefined): boolean {
-  return judgement !== undefined && judgement.score >= Math.min(judgement.rule.off, judgement.rule.on)
+function isEventful({ rule, score }: Judgement): boolean {
+  return score >= Math.min(rule.off, rule.on)
 }

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeMessagePack, fault, isFault, type Log, messageOf, RuleBundle } from '@sightline/core'
+import { isTimeZone } from '@sightline/core/moderation/schedule.js'
 import { writeDurably } from '../durable-file.ts'
 import { Backgrounds } from './backgrounds.ts'
-import type { RuleIndex } from './rule-index.ts'
 import { loadOrBuildIndex } from './rule-index-file.ts'
+import { RuleTrust, type VerifiedRules } from './rule-trust.ts'
 import { type RuleVectors, ruleVectors } from './rule-vectors.ts'
 import { Scorer } from './scorer.ts'
 
@@ -21,17 +22,25 @@ export interface RuleCacheOptions {
   readonly dir: string
   /** Of the model that encodes the frames. */
   readonly space: VectorSpace
+  /** Where its rules come from; part of what is signed. */
+  readonly topic: string
+  /** Who may sign rules, see `RuleTrust`. */
+  readonly trustedKeys?: readonly string[] | undefined
   readonly log: Log
   /** The version or the error changed. */
   readonly onChange?: () => void
 }
 
-/** The rules in force, kept on disk so that a device judges frames without its hub. */
+/**
+ * The rules in force, kept on disk as they came, signature included, so that a device judges frames without its hub. Who
+ * signed them is verified before anything of them is decoded, and again when they are loaded.
+ */
 export class RuleCache {
   readonly #dir: string
   readonly #space: VectorSpace
   readonly #log: Log
   readonly #onChange: () => void
+  readonly #trust: RuleTrust
   /** What the rules in force usually say on each camera. */
   readonly backgrounds: Backgrounds
   #current: Scorer | undefined
@@ -41,11 +50,13 @@ export class RuleCache {
   #leftGroup = false
   #queue: Promise<void> = Promise.resolve()
 
-  constructor({ dir, space, log, onChange = () => {} }: RuleCacheOptions) {
+  /** @throws CONFIG_INVALID when a trusted key is no Ed25519 public key */
+  constructor({ dir, space, topic, trustedKeys = [], log, onChange = () => {} }: RuleCacheOptions) {
     this.#dir = dir
     this.#space = space
     this.#log = log
     this.#onChange = onChange
+    this.#trust = new RuleTrust({ path: join(dir, 'signer.json'), topic, trustedKeys, log })
     this.backgrounds = new Backgrounds({ path: join(dir, 'backgrounds.json'), log })
   }
 
@@ -64,9 +75,13 @@ export class RuleCache {
     return this.#error
   }
 
-  /** Loads what was saved. A damaged file costs the rules until the hub's retained bundle comes, never the agent. */
+  /**
+   * Loads what was saved. A damaged file costs the rules until the hub's retained bundle comes, never the agent.
+   * @throws STORE_FAILED
+   */
   async load(): Promise<void> {
     await mkdir(this.#dir, { recursive: true })
+    await this.#trust.load()
     await this.backgrounds.load()
     const file = await readFile(this.#path).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
@@ -79,7 +94,7 @@ export class RuleCache {
       if (digest !== file.toString('hex', 0, DIGEST_BYTES)) {
         throw fault('RULES_CACHE_DAMAGED', `the checksum of ${this.#path} is wrong`)
       }
-      await this.#apply(digest, this.#check(payload))
+      await this.#apply(digest, this.#check(this.#trust.verify(payload)))
     } catch (err) {
       this.#reject(err)
       this.#log.error({ err }, 'saved rules not usable; waiting for the hub')
@@ -95,8 +110,9 @@ export class RuleCache {
     return this.#queue
   }
 
-  /** The next bundle comes from another group, with a time of issue of its own; until then these rules stay in force. */
-  leaveGroup(): void {
+  /** The next bundle comes from another topic, with a time of issue of its own; until then these rules stay in force. */
+  moveTo(topic: string): void {
+    this.#trust.moveTo(topic)
     this.#leftGroup = true
     this.#digest = undefined
   }
@@ -112,11 +128,13 @@ export class RuleCache {
     // A retained message comes again with every subscription.
     if (digest === this.#digest) return
     try {
-      const vectors = this.#check(payload)
+      const verified = this.#trust.verify(payload)
+      const vectors = this.#check(verified)
       const { version } = vectors.bundle
       if (!this.#leftGroup && !isNewer(vectors.bundle, this.#current)) {
         throw fault('RULES_INVALID', `bundle ${version} is not newer than ${this.version}, which is in force`)
       }
+      await this.#trust.adopt(verified.signer)
       const file = Buffer.concat([Buffer.from(digest, 'hex'), payload])
       await writeDurably(this.#path, file)
       await this.#apply(digest, vectors)
@@ -128,8 +146,8 @@ export class RuleCache {
   }
 
   /** @throws PAYLOAD_INVALID, RULES_INVALID */
-  #check(payload: Uint8Array): RuleVectors {
-    const bundle = decodeMessagePack(RuleBundle, payload)
+  #check({ bundle: bytes }: VerifiedRules): RuleVectors {
+    const bundle = decodeMessagePack(RuleBundle, bytes)
     const { fingerprint, dim } = this.#space
     if (bundle.fingerprint !== fingerprint || bundle.dim !== dim) {
       const theirs = `${bundle.fingerprint} (${bundle.dim})`
@@ -138,11 +156,12 @@ export class RuleCache {
         `bundle ${bundle.version} is for ${theirs}, not for ${fingerprint} (${dim})`,
       )
     }
+    checkTimeZones(bundle)
     return ruleVectors(bundle)
   }
 
   async #apply(digest: string, vectors: RuleVectors): Promise<void> {
-    const index: RuleIndex = await loadOrBuildIndex({
+    const index = await loadOrBuildIndex({
       vectors,
       bundleDigest: digest,
       dir: this.#dir,
@@ -165,6 +184,20 @@ export class RuleCache {
 
   get #path(): string {
     return join(this.#dir, 'rules.bundle')
+  }
+}
+
+/** A hub may know time zones that this device's runtime does not. */
+function checkTimeZones({ rules, version }: RuleBundle): void {
+  const zones = new Map(
+    rules.flatMap(({ id, schedule }) => (schedule ? [[schedule.timeZone, id] as const] : [])),
+  )
+  for (const [zone, id] of zones) {
+    if (isTimeZone(zone)) continue
+    throw fault(
+      'RULES_INVALID',
+      `bundle ${version}: rule ${id} has the time zone ${zone}, which is not known here`,
+    )
   }
 }
 

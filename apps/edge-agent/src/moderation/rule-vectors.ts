@@ -30,39 +30,47 @@ export function ruleVectors(bundle: RuleBundle): RuleVectors {
     }
   }
   const ids = new Set<string>()
-  const check = (list: readonly number[], where: string) => {
-    const wrong = list.find(row => row >= rows)
+  const check = (list: readonly (number | undefined)[], where: string) => {
+    const wrong = list.find(row => row !== undefined && row >= rows)
     if (wrong !== undefined) throw refuse(`${where} names vector ${wrong} of ${rows}`)
   }
-  for (const { id, positives, negatives } of bundle.rules) {
+  for (const { id, positives, negatives, positiveExamples, negativeExamples, head } of bundle.rules) {
     if (ids.has(id)) throw refuse(`two rules have the id ${id}`)
     ids.add(id)
-    check(positives, `rule ${id}`)
-    check(negatives, `rule ${id}`)
+    for (const list of [positives, negatives, positiveExamples, negativeExamples, [head?.row]]) {
+      check(list, `rule ${id}`)
+    }
   }
   check(bundle.neutral, 'the neutral set')
   return { bundle, matrix, rows }
 }
 
-/** A positive prompt with the similarity that it must reach; rules that share both share the entry. */
+/** A positive prompt or example with the similarity that it must reach; rules that share both share the entry. */
 export interface IndexEntry {
   readonly row: number
-  readonly minSimilarity: number
+  readonly gate: number
   readonly rules: readonly CompiledRule[]
 }
 
 /** Equal points make HNSW graphs fall apart, and rule packs repeat prompts: equal content is one entry. */
 export function indexEntries({ bundle, matrix }: RuleVectors): IndexEntry[] {
   const { dim } = bundle
-  const entries = new Map<string, { row: number; minSimilarity: number; rules: CompiledRule[] }>()
+  const entries = new Map<string, { row: number; gate: number; rules: CompiledRule[] }>()
+  const add = (rule: CompiledRule, row: number, gate: number) => {
+    const content = Buffer.from(matrix.buffer, row * dim * 4, dim * 4).toString('latin1')
+    const key = `${gate} ${content}`
+    const entry = entries.get(key)
+    if (entry === undefined) entries.set(key, { row, gate, rules: [rule] })
+    else if (entry.rules.at(-1) !== rule) entry.rules.push(rule)
+  }
   for (const rule of bundle.rules) {
-    for (const row of rule.positives) {
-      const content = Buffer.from(matrix.buffer, row * dim * 4, dim * 4).toString('latin1')
-      const key = `${rule.minSimilarity} ${content}`
-      const entry = entries.get(key)
-      if (entry === undefined) entries.set(key, { row, minSimilarity: rule.minSimilarity, rules: [rule] })
-      else if (!entry.rules.includes(rule)) entry.rules.push(rule)
-    }
+    for (const row of rule.positives) add(rule, row, rule.minSimilarity)
+    for (const row of rule.positiveExamples) add(rule, row, rule.minExampleSimilarity)
   }
   return [...entries.values()]
+}
+
+/** Positive prompts and examples, each once: the rows that gates are about. */
+export function gateRows({ bundle }: RuleVectors): number[] {
+  return [...new Set(bundle.rules.flatMap(rule => [...rule.positives, ...rule.positiveExamples]))]
 }

@@ -43,6 +43,8 @@ export interface UplinkOptions {
   readonly address: Address
   readonly settings: UplinkSettings
   readonly space: { readonly fingerprint: string; readonly dim: number }
+  /** Group of devices whose rules it gets. */
+  readonly rulesGroup?: string
   readonly outbox: Outbox
   readonly link: Link
   readonly report: SelfReport
@@ -50,7 +52,6 @@ export interface UplinkOptions {
   readonly onRules: (payload: Uint8Array) => Promise<void>
   /** Remote configuration and commands. */
   readonly fleet?: FleetHandlers
-  readonly rulesGroup?: string
   readonly clock: Clock
   readonly log: Log
 }
@@ -76,6 +77,11 @@ export class Uplink implements Service {
   #running: Promise<unknown> | undefined
   #stateDirty = false
   #wake = () => {}
+  #isUp = () => {}
+  /** Resolves at the first connection. */
+  readonly #up = new Promise<void>(resolve => {
+    this.#isUp = resolve
+  })
 
   constructor(options: UplinkOptions) {
     const { address, outbox, settings, space, clock, log, rulesGroup } = options
@@ -99,6 +105,7 @@ export class Uplink implements Service {
     link.start({
       will: () => this.#state(false),
       onUp: () => {
+        this.#isUp()
         void this.#tell(this.#state(true))
         void this.#tell(this.#stats())
         this.#sender.up()
@@ -150,6 +157,14 @@ export class Uplink implements Service {
   stateChanged(): void {
     this.#stateDirty = true
     this.#wake()
+  }
+
+  /** Tells the state at once, or after the connection that is being made; waits no longer than `limitMs`. */
+  async tellState(limitMs: number): Promise<void> {
+    const told = new AbortController()
+    const late = this.#options.clock.sleep(limitMs, told.signal).catch(() => {})
+    await Promise.race([this.#up.then(() => this.#tell(this.#state(true))), late])
+    told.abort()
   }
 
   async #receive(topic: string, payload: Uint8Array): Promise<void> {

@@ -14,6 +14,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ServerIdentity, serverIdentity } from '../support/authority.ts'
 
 const SECRET = 's'.repeat(43)
+const RULES_KEY = 'PEM'
 const TOKEN_SECRET = 't'.repeat(43)
 
 let identity: ServerIdentity
@@ -46,7 +47,7 @@ function credentialOf(hubUrl: string, change: Partial<DeviceCredential> = {}): D
     brokerUrl: 'mqtt://127.0.0.1:1883',
     hubUrl,
     ca: null,
-    rulesKeys: ['key'],
+    rulesKeys: [RULES_KEY],
     issuedAt: Date.UTC(2026, 0, 2),
     ...change,
   }

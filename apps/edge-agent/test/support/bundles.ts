@@ -1,6 +1,47 @@
-import { type CompiledRule, encodeMessagePack, type RuleBundle } from '@sightline/core'
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import {
+  type CompiledRule,
+  encodeMessagePack,
+  type RuleBundle,
+  rulesTopic,
+  signBundle,
+  signingKeyId,
+} from '@sightline/core'
 
 export const FINGERPRINT = 'test-model:0123456789ab'
+export const RULES_TOPIC = rulesTopic('site', 'all', FINGERPRINT)
+
+export interface TestSigner {
+  readonly privateKey: KeyObject
+  /** SPKI. */
+  readonly pem: string
+}
+
+export function testSigner(): TestSigner {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  return { privateKey, pem: publicKey.export({ format: 'pem', type: 'spki' }).toString() }
+}
+
+export const SIGNER = testSigner()
+
+export interface Signing {
+  readonly signer?: TestSigner
+  readonly topic?: string
+  readonly withKey?: boolean
+}
+
+/** Any bytes as `SignedRules`. */
+export function signed(bundle: Uint8Array, options: Signing = {}): Uint8Array {
+  const { signer = SIGNER, topic = RULES_TOPIC, withKey = true } = options
+  const publicKey = createPublicKey(signer.privateKey)
+  return encodeMessagePack({
+    v: 1,
+    keyId: signingKeyId(publicKey),
+    signature: signBundle(signer.privateKey, topic, bundle),
+    ...(withKey && { publicKey: publicKey.export({ format: 'der', type: 'spki' }) }),
+    bundle,
+  })
+}
 
 /** A small seeded generator (mulberry32), so that a failing case can be run again. */
 export function seeded(seed: number): () => number {
@@ -82,8 +123,9 @@ export function bundleOf(parts: BundleParts): RuleBundle {
   }
 }
 
-export function encodeBundle(parts: BundleParts): Uint8Array {
-  return encodeMessagePack(bundleOf(parts))
+/** As it lies on the rules topic. */
+export function encodeBundle(parts: BundleParts, signing?: Signing): Uint8Array {
+  return signed(encodeMessagePack(bundleOf(parts)), signing)
 }
 
 /** Eight axes of an 8-dimensional space. */

@@ -81,6 +81,15 @@ export interface NodeCamera {
   readonly error?: string
 }
 
+export interface NodeStarting {
+  readonly phase: 'opening-model' | 'building-engine' | 'choosing-provider'
+  readonly detail?: string
+  /** 0 to 1. */
+  readonly progress?: number
+  readonly since: string
+  readonly error?: string
+}
+
 export interface FleetNode {
   readonly site: string
   readonly node: string
@@ -93,6 +102,8 @@ export interface FleetNode {
   readonly lastDataAt: string | null
   readonly agent: string | null
   readonly provider: string | null
+  /** What it does before it can judge frames; absent once it can. */
+  readonly starting?: NodeStarting
   readonly fingerprint: string | null
   readonly rulesVersion: number | null
   readonly rulesError?: string

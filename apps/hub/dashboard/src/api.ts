@@ -56,7 +56,7 @@ export function failureOf(status: number, body: unknown): ApiFailure {
   }
 }
 
-function offlineFailure(): ApiFailure {
+export function offlineFailure(): ApiFailure {
   return {
     code: 'OFFLINE',
     message: 'The hub cannot be reached.',

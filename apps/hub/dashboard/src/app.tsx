@@ -41,7 +41,7 @@ export function App() {
 function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame: Frame) => void }) {
   if (route.page === 'live') return <LivePage onOpenFrame={onOpenFrame} />
   if (route.page === 'devices') return <DevicesPage />
-  if (route.page === 'rules') return <RulesPage />
+  if (route.page === 'rules') return <RulesPage params={route.params} />
   if (route.page === 'review') return <ReviewPage />
   return <SearchPage params={route.params} onOpenFrame={onOpenFrame} />
 }

@@ -1,4 +1,5 @@
 import type { Rule, Severity } from './api-types.ts'
+import { readWindows, windowsText } from './schedule-text.ts'
 
 /** A rule as the form holds it: every field as text, prompts one per line. Limits are those of the rule schema. */
 export interface RuleForm {
@@ -17,6 +18,18 @@ export interface RuleForm {
   readonly offDelaySeconds: string
   readonly cooldownSeconds: string
   readonly cameras: string
+  /** Empty: no review band. */
+  readonly reviewAt: string
+  readonly minExampleSimilarity: string
+  readonly windowSeconds: string
+  readonly positiveExamples: string
+  readonly negativeExamples: string
+  readonly sites: string
+  readonly groups: string
+  readonly actions: string
+  readonly timeZone: string
+  /** Lines like "mon-fri 08:00-18:00"; empty: always on duty. */
+  readonly schedule: string
 }
 
 export type RuleField = keyof RuleForm
@@ -40,6 +53,16 @@ export const NEW_RULE: RuleForm = {
   offDelaySeconds: '0',
   cooldownSeconds: '0',
   cameras: '*',
+  reviewAt: '',
+  minExampleSimilarity: '0.8',
+  windowSeconds: '0',
+  positiveExamples: '',
+  negativeExamples: '',
+  sites: '*',
+  groups: '*',
+  actions: '',
+  timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  schedule: '',
 }
 
 export function formOf(rule: Rule): RuleForm {
@@ -59,6 +82,16 @@ export function formOf(rule: Rule): RuleForm {
     offDelaySeconds: String(rule.offDelaySeconds),
     cooldownSeconds: String(rule.cooldownSeconds),
     cameras: rule.cameras.join('\n'),
+    reviewAt: rule.reviewAt === undefined ? '' : String(rule.reviewAt),
+    minExampleSimilarity: String(rule.minExampleSimilarity),
+    windowSeconds: String(rule.windowSeconds),
+    positiveExamples: rule.positiveExamples.join('\n'),
+    negativeExamples: rule.negativeExamples.join('\n'),
+    sites: rule.sites.join('\n'),
+    groups: rule.groups.join('\n'),
+    actions: rule.actions.join('\n'),
+    timeZone: rule.schedule?.timeZone ?? NEW_RULE.timeZone,
+    schedule: windowsText(rule.schedule?.windows ?? []),
   }
 }
 
@@ -76,6 +109,7 @@ export function idFrom(name: string): string {
 
 /** The rule that the form describes, and what is wrong with it, by field. */
 export function readForm(form: RuleForm, takenIds: readonly string[]): { rule: Rule; faults: FormFaults } {
+  const windows = readWindows(form.schedule)
   const rule: Rule = {
     id: form.id.trim(),
     name: form.name.trim(),
@@ -92,8 +126,24 @@ export function readForm(form: RuleForm, takenIds: readonly string[]): { rule: R
     offDelaySeconds: number(form.offDelaySeconds),
     cooldownSeconds: number(form.cooldownSeconds),
     cameras: lines(form.cameras),
+    minExampleSimilarity: number(form.minExampleSimilarity),
+    windowSeconds: number(form.windowSeconds),
+    positiveExamples: lines(form.positiveExamples),
+    negativeExamples: lines(form.negativeExamples),
+    sites: lines(form.sites),
+    groups: lines(form.groups),
+    actions: lines(form.actions),
+    ...(form.reviewAt.trim() === '' ? {} : { reviewAt: number(form.reviewAt) }),
+    ...(windows === undefined || windows.length === 0
+      ? {}
+      : { schedule: { timeZone: form.timeZone.trim(), windows } }),
   }
-  return { rule, faults: faultsOf(rule, takenIds) }
+  const faults = faultsOf(rule, takenIds)
+  if (windows !== undefined) return { rule, faults }
+  return {
+    rule,
+    faults: { ...faults, schedule: 'Write lines like “mon-fri 08:00-18:00” or “daily 22:00-06:00”.' },
+  }
 }
 
 function faultsOf(rule: Rule, takenIds: readonly string[]): FormFaults {
@@ -130,7 +180,17 @@ function faultsOf(rule: Rule, takenIds: readonly string[]): FormFaults {
     rule.templates.every(text => text.includes('{}')),
     'Each template needs {} for the prompt.',
   )
-  list('cameras', rule.cameras, 1, 64, 130)
+  for (const field of ['cameras', 'sites', 'groups'] as const) list(field, rule[field], 1, 64, 130)
+  list('actions', rule.actions, 0, 16, 64)
+  for (const field of ['positiveExamples', 'negativeExamples'] as const) list(field, rule[field], 0, 64, 260)
+  check(
+    'reviewAt',
+    rule.reviewAt === undefined || (rule.reviewAt > 0 && rule.reviewAt < rule.on),
+    'Give a number above 0 and below the score at which it fires.',
+  )
+  check('timeZone', isTimeZone(rule.schedule?.timeZone), 'Name a time zone like Europe/Berlin.')
+  between('minExampleSimilarity', rule.minExampleSimilarity, -1, 1)
+  between('windowSeconds', rule.windowSeconds, 0, 86_400)
   check('on', rule.on > 0 && rule.on <= 1, 'Give a number above 0, up to 1.')
   between('off', rule.off, 0, 1)
   check(
@@ -144,6 +204,15 @@ function faultsOf(rule: Rule, takenIds: readonly string[]): FormFaults {
   between('offDelaySeconds', rule.offDelaySeconds, 0, 86_400)
   between('cooldownSeconds', rule.cooldownSeconds, 0, 86_400)
   return faults
+}
+
+function isTimeZone(name: string | undefined): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The hub's faults (`rules.3.on: must be <= 1`, one a line) for the rule at `index`, by field. */

@@ -1,4 +1,12 @@
-import { CameraStatus, NAME_PATTERN, NodeStats, Rule, SEVERITIES, Verdict } from '@sightline/core'
+import {
+  CameraStatus,
+  NAME_PATTERN,
+  NodeStarting,
+  NodeStats,
+  Rule,
+  SEVERITIES,
+  Verdict,
+} from '@sightline/core'
 import { Type } from 'typebox'
 import { HEALTH_REASONS } from '../fleet/health.ts'
 import { REVIEW_VERDICTS } from '../store/record-store.ts'
@@ -84,6 +92,12 @@ export const NodeShape = Type.Object({
   lastDataAt: nullable(Time),
   agent: nullable(Type.String()),
   provider: nullable(Type.String()),
+  starting: Type.Optional(
+    Type.Object(
+      { ...NodeStarting.properties, since: Time },
+      { description: 'What the device does before it can judge frames, or why it gave up.' },
+    ),
+  ),
   fingerprint: nullable(Type.String()),
   rulesVersion: nullable(Type.Integer()),
   rulesError: Type.Optional(Type.String()),

@@ -56,7 +56,10 @@ export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<Fl
     lastSeenAt: iso(record.lastSeenAt),
     lastDataAt: record.lastDataAt === null ? null : iso(record.lastDataAt),
     agent: state?.agent ?? null,
-    provider: state?.provider ?? null,
+    provider: state?.provider || null,
+    ...(state?.starting === undefined
+      ? {}
+      : { starting: { ...state.starting, since: iso(state.starting.since) } }),
     fingerprint: state?.fingerprint ?? null,
     rulesVersion: state?.rulesVersion ?? null,
     ...(state?.rulesError === undefined ? {} : { rulesError: state.rulesError }),

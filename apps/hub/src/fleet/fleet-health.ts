@@ -1,6 +1,6 @@
-import type { Clock } from '@sightline/core'
+import type { Clock, NodeStarting } from '@sightline/core'
 import type { Ingest } from '../ingest/ingest.ts'
-import type { RuleDesk } from '../rules/rule-desk.ts'
+import type { Distributor } from '../rules/distributor.ts'
 import type { NodeRecord } from '../store/record-store.ts'
 import { type Health, healthOf } from './health.ts'
 import type { Shadow } from './shadow.ts'
@@ -8,7 +8,7 @@ import type { Shadow } from './shadow.ts'
 export interface FleetHealthOptions {
   readonly ingest: Pick<Ingest, 'on'>
   readonly shadow: Pick<Shadow, 'drift'>
-  readonly rules: Pick<RuleDesk, 'get'>
+  readonly rules: Pick<Distributor, 'versionFor'>
   readonly clock: Clock
 }
 
@@ -40,7 +40,7 @@ export class FleetHealth {
       online: state?.online ?? false,
       onlineSince: noticed?.onlineSince ?? null,
       lastDataAt,
-      starting: state?.starting === undefined ? null : (state.starting.detail ?? state.starting.phase),
+      starting: startingText(state?.starting),
       cameras,
       clockSkewMs: noticed?.skewMs ?? null,
       outbox: stats && {
@@ -51,7 +51,7 @@ export class FleetHealth {
       },
       rules: {
         inForce: state?.rulesVersion ?? null,
-        expected: state === null ? null : rules.get().version || null,
+        expected: rules.versionFor(record),
         error: state?.rulesError ?? null,
       },
       config: shadow.drift(record),
@@ -74,6 +74,11 @@ export class FleetHealth {
     noticed.statsAt = stats?.at
     this.#noticed.set(key, noticed)
   }
+}
+
+function startingText(starting: NodeStarting | undefined): string | null {
+  if (starting === undefined) return null
+  return starting.error ?? starting.detail ?? starting.phase
 }
 
 function keyOf({ site, node }: NodeRecord): string {

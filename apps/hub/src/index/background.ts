@@ -12,7 +12,7 @@ const CANDIDATES = 4 * SIZE
 export class Background {
   readonly #size: number
   /** By descending hash: the first to leave stands first. */
-  readonly #sample: { readonly hash: number; readonly vector: Float32Array }[] = []
+  readonly #sample: { readonly ord: number; readonly hash: number; readonly vector: Float32Array }[] = []
 
   constructor(size = SIZE) {
     this.#size = size
@@ -33,7 +33,14 @@ export class Background {
       this.#sample.shift()
     }
     const at = this.#sample.findIndex(known => known.hash < hash)
-    this.#sample.splice(at < 0 ? this.#sample.length : at, 0, { hash, vector: vector.slice() })
+    this.#sample.splice(at < 0 ? this.#sample.length : at, 0, { ord, hash, vector: vector.slice() })
+  }
+
+  /** Deleted frames leave the sample; their places are drawn anew as frames come, or at the next start. */
+  remove(ords: readonly number[]): void {
+    const gone = new Set(ords)
+    for (let at = this.#sample.length - 1; at >= 0; at--)
+      if (gone.has(this.#sample[at]!.ord)) this.#sample.splice(at, 1)
   }
 
   /** Draws from ords 1 to `lastOrd` without reading them all: only the drawn ones are looked up. */

@@ -1,26 +1,10 @@
 import { admissible, checkVector } from './admission.ts'
 import { TopK } from './top-k.ts'
-import type { IndexEntry, IndexFilter, IndexHit, IndexStats, VectorIndex } from './vector-index.ts'
-import { type RowSlice, rowTest, scanSlice, VectorRows } from './vector-rows.ts'
+import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
+import { rowTest, scanSlice, VectorRows } from './vector-rows.ts'
 
-/** A slice holds up to 1024 rows; so many are scanned between two turns of the event loop (some 3 ms at dim 512). */
-const SLICES_PER_TURN = 8
-
-/** Exact search of a snapshot; lets other work run in between when it is long. */
-export async function scanRows(
-  slices: readonly RowSlice[],
-  query: Float32Array,
-  k: number,
-  filter?: IndexFilter,
-): Promise<IndexHit[]> {
-  const best = new TopK(k)
-  const passes = rowTest(filter)
-  for (const [index, slice] of slices.entries()) {
-    if (index > 0 && index % SLICES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
-    scanSlice(slice, query, passes, best)
-  }
-  return best.hits()
-}
+/** Rows that are scanned between two turns of the event loop (some 3 ms at dim 512). */
+const ROWS_PER_TURN = 8192
 
 /** Exact and in memory only: the oracle that every other index is measured against. */
 export class FlatIndex implements VectorIndex {
@@ -37,20 +21,43 @@ export class FlatIndex implements VectorIndex {
     return this.#lastOrd
   }
 
-  add(entries: readonly IndexEntry[]): void {
+  async add(entries: readonly IndexEntry[]): Promise<void> {
     for (const entry of admissible(entries, this.dim, this.#lastOrd)) {
       this.#rows.append(entry)
       this.#lastOrd = entry.ord
     }
   }
 
-  async search(query: Float32Array, k: number, filter?: IndexFilter): Promise<IndexHit[]> {
-    checkVector(query, this.dim)
-    return scanRows(this.#rows.snapshot(), query, k, filter)
+  async remove(ords: readonly number[]): Promise<number> {
+    return ords.filter(ord => this.#rows.remove(ord)).length
+  }
+
+  async ords(after: number, limit: number): Promise<number[]> {
+    const found: number[] = []
+    for (const { block, from, to } of this.#rows.snapshot())
+      for (let row = from; row < to && found.length < limit; row++)
+        if (block.ords[row]! > after && block.dead[row] === 0) found.push(block.ords[row]!)
+    return found
+  }
+
+  async search({ vector, k, filter }: IndexQuery): Promise<IndexHit[]> {
+    checkVector(vector, this.dim)
+    const best = new TopK(k)
+    const passes = rowTest(filter)
+    let scanned = 0
+    for (const slice of this.#rows.snapshot()) {
+      scanSlice(slice, vector, passes, best)
+      scanned += slice.to - slice.from
+      if (scanned < ROWS_PER_TURN) continue
+      scanned = 0
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    return best.hits()
   }
 
   stats(): IndexStats {
-    return { vectors: this.#rows.count, tail: this.#rows.count, segments: 0 }
+    const { live, bytes } = this.#rows
+    return { vectors: live, tail: live, segments: 0, dead: 0, bytes }
   }
 
   async settled(): Promise<void> {}

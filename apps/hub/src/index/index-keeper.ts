@@ -1,13 +1,19 @@
 import { join } from 'node:path'
-import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
+import { type ClipModel, fault, isFault, type Log, type Service } from '@sightline/core'
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
 import { Background } from './background.ts'
+import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
+import { missingFrom } from './reconcile.ts'
 import { openSegmentedIndex, type SegmentedIndexOptions } from './segmented-index.ts'
-import { newSourceTable, openSourceTable, type SourceTable } from './source-table.ts'
-import type { IndexEntry, IndexHit, IndexStats, VectorIndex } from './vector-index.ts'
+import { Timings } from './timings.ts'
+import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
+/** News of frames that wait while others are added; more are read from the store. */
+const MAX_PENDING = 4096
+/** Searches that are remembered for the recall probe. */
+const RECENT_QUERIES = 32
 /** Catching up waits for the graph builder beyond so many vectors in the exact tail. */
 const MAX_TAIL = 65_536
 
@@ -19,7 +25,10 @@ export interface StoredFeed {
 
 export interface IndexKeeperOptions {
   /** `dir` holds index files only and may be deleted while the hub is down. */
-  readonly settings: Pick<SegmentedIndexOptions, 'dir' | 'sealAt' | 'spawn'>
+  readonly settings: Pick<
+    SegmentedIndexOptions,
+    'dir' | 'sealAt' | 'maxSegment' | 'readers' | 'spawn' | 'failPoint'
+  >
   readonly store: RecordStore
   readonly ingest: StoredFeed
   readonly model: Pick<ClipModel, 'fingerprint' | 'dim'>
@@ -31,6 +40,8 @@ export interface KeeperStats extends IndexStats {
   readonly otherModels: number
 }
 
+const NO_STATS: IndexStats = { vectors: 0, tail: 0, segments: 0, dead: 0, bytes: 0 }
+
 /**
  * Keeps the index at what the store holds of the hub's model. The store is the truth: at start the index continues
  * from its `lastOrd`, and again whenever it has lost segments or news of a frame was missed.
@@ -39,7 +50,7 @@ export class IndexKeeper implements Service {
   readonly name = 'index'
   readonly #options: IndexKeeperOptions
   #background = new Background()
-  #sources: SourceTable | undefined
+  #names: NameTable | undefined
   #index: VectorIndex | undefined
   /** Newest ord that was looked at, and what `lastOrd` of the index was then. */
   #seen = 0
@@ -48,8 +59,13 @@ export class IndexKeeper implements Service {
   /** Whether searches may be answered: the index was complete at least once. */
   #filled = false
   #complete = false
-  #catchingUp: Promise<void> | undefined
-  #newsMeanwhile = false
+  readonly #timings = new Timings()
+  readonly #recent: IndexQuery[] = []
+  /** Frames that follow on what was seen, and whether some did not: then the store is read. */
+  #pending: EmbeddedFrame[] = []
+  #missed = false
+  #working: Promise<void> | undefined
+  #adding: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => {}
   #stopped = false
 
@@ -71,54 +87,94 @@ export class IndexKeeper implements Service {
   async start(): Promise<void> {
     const { settings, store, ingest, log } = this.#options
     const table = join(settings.dir, 'sources.json')
-    this.#sources = openSourceTable(table, log)
-    this.#index = await this.#open(this.#sources)
-    const newest = store.recent({}, 1)[0]?.ord ?? 0
+    this.#names = openNameTable(table, log)
+    this.#index = await this.#open(this.#names)
+    const newest = store.lastOrd()
     if (this.#index.lastOrd > newest) {
       log.warn({ indexed: this.#index.lastOrd, stored: newest }, 'index is ahead of the store: rebuilt')
       await this.#index.close()
-      this.#sources = newSourceTable(table)
-      this.#index = await this.#open(this.#sources)
+      this.#names = newNameTable(table)
+      this.#index = await this.#open(this.#names)
     }
     this.#restart()
     this.#unsubscribe = ingest.on('stored', result => this.#take(result.frames))
     log.info({ ...this.#index.stats(), missing: newest - this.#seen }, 'index opened')
-    this.#catchUp()
+    this.#missed = true
+    this.#work()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     this.#unsubscribe()
-    await this.#catchingUp
-    await this.#index?.close()
+    // Closing ends the building that filling may be waiting for.
+    await Promise.all([this.#index?.close(), this.#working])
   }
 
   /** Resolves when the index holds all that was stored at the time of the call. */
   async caughtUp(): Promise<void> {
-    this.#catchUp()
-    while (this.#catchingUp !== undefined) await this.#catchingUp
+    this.#missed = true
+    this.#work()
+    await this.#working
   }
 
-  /** @throws NOT_READY before the first filling is complete; MODEL_DIM_MISMATCH */
-  async search(vector: Float32Array, k: number, filter: FrameFilter = {}): Promise<IndexHit[]> {
-    if (this.#index === undefined || this.#sources === undefined || !this.#filled)
-      throw fault('NOT_READY', 'the index is still being filled from the store')
-    const sources = this.#sources.matching(filter)
-    if (sources?.length === 0) return []
-    const hits = await this.#index.search(vector, k, { sources, from: filter.from, to: filter.to })
-    if (this.#index.lastOrd < this.#indexed) this.#catchUp()
+  /**
+   * `exact`: compared with every vector.
+   * @throws NOT_READY before the first filling is complete; MODEL_DIM_MISMATCH
+   */
+  async search(
+    vector: Float32Array,
+    k: number,
+    filter: FrameFilter = {},
+    { exact = false } = {},
+  ): Promise<IndexHit[]> {
+    if (this.#names === undefined) throw notReady()
+    const query = { vector, k, filter: this.#names.filterOf(filter), exact }
+    if (query.filter.sources?.length === 0 || query.filter.labels?.length === 0) return []
+    const startedAt = performance.now()
+    const hits = await this.ask(query)
+    this.#timings.record(performance.now() - startedAt)
+    if (this.#recent.push(query) > RECENT_QUERIES) this.#recent.shift()
     return hits
   }
 
-  stats(): KeeperStats {
-    const stats = this.#index?.stats() ?? { vectors: 0, tail: 0, segments: 0 }
-    return { ...stats, otherModels: this.#otherModels }
+  /** The same in the index's own terms, and not counted among the searches: for those who watch it. */
+  async ask(query: IndexQuery): Promise<IndexHit[]> {
+    const index = this.#index
+    if (index === undefined || !this.#filled) throw notReady()
+    const hits = await index.search(query)
+    if (index.lastOrd < this.#indexed) {
+      this.#missed = true
+      this.#work()
+    }
+    return hits
   }
 
-  #open(sources: SourceTable): Promise<VectorIndex> {
+  /** The last searches, oldest first. */
+  get recent(): readonly IndexQuery[] {
+    return this.#recent
+  }
+
+  /** What searches took in the index, in milliseconds. */
+  get timings(): Pick<Timings, 'percentile'> {
+    return this.#timings
+  }
+
+  /** Deleted frames are not found any more when it resolves. */
+  async remove(ords: readonly number[]): Promise<void> {
+    // What is being added right now must be there to be removed.
+    await this.#adding.catch(() => {})
+    await this.#index?.remove(ords)
+    this.#background.remove(ords)
+  }
+
+  stats(): KeeperStats {
+    return { ...(this.#index?.stats() ?? NO_STATS), otherModels: this.#otherModels }
+  }
+
+  #open(names: NameTable): Promise<VectorIndex> {
     const { settings, model, log } = this.#options
     const { fingerprint, dim } = model
-    return openSegmentedIndex({ ...settings, fingerprint, dim, generation: sources.generation, log })
+    return openSegmentedIndex({ ...settings, fingerprint, dim, generation: names.generation, log })
   }
 
   /** Takes the index as it now is for the state to continue from. */
@@ -133,39 +189,45 @@ export class IndexKeeper implements Service {
     })
   }
 
-  /** Adds what was just stored when it follows at once on what is known, else reads the gap from the store. */
+  /** What was just stored waits to be added when it follows at once on what is known, else the store is read. */
   #take(frames: readonly EmbeddedFrame[]): void {
-    if (frames.length === 0) return
-    const follows = frames.every((frame, i) => frame.ord === this.#seen + 1 + i)
-    const sound = this.#catchingUp === undefined && this.#index!.lastOrd >= this.#indexed
-    try {
-      if (follows && sound) this.#add(frames)
-      else this.#catchUp()
-    } catch (err) {
-      // They are in the store: the next stored frame finds the gap.
-      this.#options.log.error({ err, frames: frames.length }, 'frames not indexed')
-    }
+    const next = (this.#pending.at(-1)?.ord ?? this.#seen) + 1
+    const follows = frames.every((frame, i) => frame.ord === next + i)
+    if (follows && this.#pending.length < MAX_PENDING) this.#pending.push(...frames)
+    else this.#missed = true
+    this.#work()
   }
 
-  #catchUp(): void {
-    if (this.#stopped || this.#index === undefined) return
-    this.#newsMeanwhile = this.#catchingUp !== undefined
-    this.#catchingUp ??= this.#scan()
-      .catch(err => this.#options.log.error({ err }, 'index not filled'))
+  #work(): void {
+    if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
+    this.#working = this.#takeIn()
+      // They are in the store: the next stored frame finds the gap.
+      .catch(err => this.#options.log.error({ err }, 'frames not indexed'))
       .finally(() => {
-        this.#catchingUp = undefined
-        if (this.#newsMeanwhile) this.#catchUp()
+        this.#working = undefined
       })
+  }
+
+  /** Begins at once, so that what is stored is found at once where the index can do that. */
+  async #takeIn(): Promise<void> {
+    while (!this.#stopped) {
+      if (this.#missed || this.#index!.lastOrd < this.#indexed) await this.#scan()
+      else if (this.#pending.length > 0) await this.#add(this.#pending.splice(0))
+      else return
+    }
   }
 
   async #scan(): Promise<void> {
     const { store, log } = this.#options
     const index = this.#index!
+    this.#missed = false
+    this.#pending = []
     if (index.lastOrd < this.#indexed) this.#restart()
+    if (!this.#complete) await this.#reconcile()
     const from = this.#seen
     for (let portion = this.#next(store); portion.length > 0; portion = this.#next(store)) {
-      this.#add(portion)
-      await new Promise(resolve => setImmediate(resolve))
+      await this.#add(portion)
+      await turn()
       if (this.#stopped) return
       if (index.stats().tail >= MAX_TAIL) await index.settled()
       if (index.lastOrd < this.#indexed) this.#restart()
@@ -174,35 +236,66 @@ export class IndexKeeper implements Service {
     this.#filled = this.#complete = true
   }
 
+  /** Deletions are the store's: what a former run had indexed and the store has no more is removed. */
+  async #reconcile(): Promise<void> {
+    const { store, log } = this.#options
+    let removed = 0
+    for await (const ords of missingFrom(store, this.#index!)) {
+      removed += await this.#index!.remove(ords)
+      if (this.#stopped) return
+    }
+    if (removed > 0) log.info({ removed }, 'deleted frames removed from the index')
+  }
+
   #next(store: RecordStore): EmbeddedFrame[] {
     const portion: EmbeddedFrame[] = []
     for (const frame of store.scan(this.#seen)) if (portion.push(frame) === CATCH_UP_FRAMES) break
     return portion
   }
 
-  /** @throws STORE_FAILED when a new source cannot be written down; nothing is then added. */
-  #add(frames: readonly EmbeddedFrame[]): void {
-    const entries = frames
+  /** @throws STORE_FAILED when a new name cannot be written down; nothing is then added. */
+  async #add(frames: readonly EmbeddedFrame[]): Promise<void> {
+    const fresh = frames.filter(frame => frame.ord > this.#seen)
+    if (fresh.length === 0) return
+    const entries = fresh
       .filter(frame => frame.fingerprint === this.#options.model.fingerprint)
       .map(({ ord, vector, capturedAt, ...frame }) => ({
         ord,
         vector,
         capturedAt,
-        source: this.#sources!.numberOf(frame),
+        ...this.#names!.marksOf(frame),
       }))
-    for (const entry of entries) this.#addOne(entry)
-    this.#otherModels += frames.length - entries.length
-    this.#seen = Math.max(this.#seen, frames.at(-1)!.ord)
+    const seen = this.#seen
+    this.#adding = this.#addAll(entries)
+    // What is stored meanwhile follows on these.
+    this.#seen = fresh.at(-1)!.ord
+    try {
+      await this.#adding
+    } catch (error) {
+      this.#seen = seen
+      throw error
+    }
+    this.#otherModels += fresh.length - entries.length
     this.#indexed = this.#index!.lastOrd
   }
 
-  /** One at a time: a vector that the index refuses must not keep its neighbours out. */
-  #addOne(entry: IndexEntry): void {
+  async #addAll(entries: readonly IndexEntry[]): Promise<void> {
     try {
-      this.#index!.add([entry])
-      this.#background.add(entry.ord, entry.vector)
-    } catch (err) {
-      this.#options.log.error({ err, ord: entry.ord }, 'frame not indexed')
+      await this.#index!.add(entries)
+      for (const { ord, vector } of entries) this.#background.add(ord, vector)
+    } catch (error) {
+      if (!isFault(error, 'MODEL_DIM_MISMATCH') && !isFault(error, 'MODEL_OUTPUT_INVALID')) throw error
+      // One that the index refuses must not keep its neighbours out.
+      if (entries.length > 1) for (const entry of entries) await this.#addAll([entry])
+      else this.#options.log.error({ err: error, ord: entries[0]!.ord }, 'frame not indexed')
     }
   }
+}
+
+function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}
+
+function notReady() {
+  return fault('NOT_READY', 'the index is still being filled from the store')
 }

@@ -1,55 +1,30 @@
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, fsyncSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 // Workers load this: the few modules of core that are needed, not the package with its native libraries.
 import { fault, messageOf } from '@sightline/core/errors.js'
-import type { FileSum, SegmentHeader } from './segment-header.ts'
-import { BYTES_PER_ROW, blockOver, type RowBlock } from './vector-rows.ts'
+import type { FileSum } from './segment-manifest.ts'
 
-export type SegmentPart = 'json' | 'graph' | 'rows'
+/** `image` is what is held in memory, `rows` are the vectors, `hnsw` is what hnswlib wrote, for a moment. */
+export type SegmentPart = 'image' | 'rows' | 'hnsw'
 
-/** `segment-0000000000004096.graph`: named by the ord that it follows. */
-export function segmentPath(dir: string, after: number, part: SegmentPart): string {
-  return join(dir, `segment-${String(after).padStart(16, '0')}.${part}`)
+const CHUNK_BYTES = 8 * 2 ** 20
+
+/** `segment-00000007.image` */
+export function segmentPath(dir: string, id: number, part: SegmentPart): string {
+  return join(dir, `segment-${String(id).padStart(8, '0')}.${part}`)
 }
 
-export function writeHeader(dir: string, header: SegmentHeader): void {
-  const text = JSON.stringify({ header, sha256: sha256(Buffer.from(JSON.stringify(header))) })
-  const path = segmentPath(dir, header.after, 'json')
-  writeDurably(path, [Buffer.from(text)])
-  syncDirectory(dir)
-}
-
-/** Removes what is left of the segment, header first, so that half a segment is never taken for one. */
-export function removeSegment(dir: string, after: number): void {
-  for (const part of ['json', 'graph', 'rows'] as const)
-    rmSync(segmentPath(dir, after, part), { force: true })
-}
-
-/** Removes everything of `dir` that does not belong to `chain`: damaged segments and unfinished files. */
-export function removeAllBut(dir: string, chain: readonly SegmentHeader[]): void {
-  const kept = new Set(
-    chain.flatMap(({ after }) =>
-      (['json', 'graph', 'rows'] as const).map(part => segmentPath(dir, after, part)),
-    ),
-  )
-  const names = readdirSync(dir).filter(name => name.startsWith('segment-'))
-  for (const name of names.sort((a, b) => Number(b.endsWith('.json')) - Number(a.endsWith('.json'))))
-    if (!kept.has(join(dir, name))) rmSync(join(dir, name), { force: true })
+/** Removes every segment file that does not belong to one of `kept`: damaged, replaced and unfinished ones. */
+export function removeAllBut(dir: string, kept: readonly number[]): void {
+  const paths = new Set(kept.flatMap(id => [segmentPath(dir, id, 'image'), segmentPath(dir, id, 'rows')]))
+  for (const name of readdirSync(dir))
+    if (name.startsWith('segment-') && !paths.has(join(dir, name))) rmSync(join(dir, name), { force: true })
 }
 
 /** tmp -> fsync -> rename: after a power cut the file is whole or absent. */
-export function writeDurably(path: string, chunks: readonly Uint8Array[]): FileSum {
+export function writeDurably(path: string, chunks: Iterable<Uint8Array>): FileSum {
   const hash = createHash('sha256')
   let bytes = 0
   const fd = openSync(`${path}.tmp`, 'w')
@@ -67,15 +42,22 @@ export function writeDurably(path: string, chunks: readonly Uint8Array[]): FileS
   return { bytes, sha256: hash.digest('hex') }
 }
 
-/** Makes a file durable that other code has written under `${path}.tmp`. */
-export function commitWritten(path: string): void {
-  const fd = openSync(`${path}.tmp`, 'r+')
+/** The same without holding up the event loop. */
+export async function writeDurablyAsync(path: string, content: Uint8Array): Promise<void> {
+  const file = await open(`${path}.tmp`, 'w')
   try {
-    fsyncSync(fd)
+    await file.writeFile(content)
+    await file.sync()
   } finally {
-    closeSync(fd)
+    await file.close()
   }
-  renameSync(`${path}.tmp`, path)
+  await rename(`${path}.tmp`, path)
+  const dir = await open(dirname(path), 'r')
+  try {
+    await dir.sync()
+  } finally {
+    await dir.close()
+  }
 }
 
 export function syncDirectory(dir: string): void {
@@ -87,39 +69,35 @@ export function syncDirectory(dir: string): void {
   }
 }
 
-/** The whole file in a buffer of its own. @throws INDEX_DAMAGED when it is missing or not what `sum` says. */
-export function readVerified(path: string, sum: FileSum): Uint8Array<ArrayBuffer> {
-  let content: Uint8Array<ArrayBuffer>
+/** Reads the file and compares it with `sum`; into `target` when there is one. @throws INDEX_DAMAGED */
+export function verifyFile(path: string, sum: FileSum, target?: Uint8Array<SharedArrayBuffer>): void {
+  const hash = createHash('sha256')
+  const buffer = target ?? new Uint8Array(Math.min(CHUNK_BYTES, sum.bytes + 1))
+  let bytes = 0
   try {
-    content = readWhole(path)
+    const fd = openSync(path, 'r')
+    try {
+      for (;;) {
+        const at = target === undefined ? 0 : bytes
+        const wanted = Math.min(CHUNK_BYTES, buffer.length - at)
+        const read = wanted === 0 ? 0 : readSync(fd, buffer, at, wanted, bytes)
+        if (read === 0) break
+        hash.update(buffer.subarray(at, at + read))
+        bytes += read
+      }
+    } finally {
+      closeSync(fd)
+    }
   } catch (cause) {
     throw fault('INDEX_DAMAGED', `${path}: ${messageOf(cause)}`, { cause })
   }
-  if (content.byteLength !== sum.bytes || sha256(content) !== sum.sha256)
+  if (bytes !== sum.bytes || hash.digest('hex') !== sum.sha256)
     throw fault('INDEX_DAMAGED', `${path} does not have the checksum that was recorded for it`)
-  return content
 }
 
-export function readWhole(path: string): Uint8Array<ArrayBuffer> {
-  const fd = openSync(path, 'r')
-  try {
-    const content = new Uint8Array(fstatSync(fd).size)
-    for (let at = 0; at < content.byteLength; ) {
-      const read = readSync(fd, content, at, content.byteLength - at, at)
-      if (read === 0) throw fault('INDEX_DAMAGED', `${path} ended early`)
-      at += read
-    }
-    return content
-  } finally {
-    closeSync(fd)
-  }
-}
-
-export function readRows(dir: string, { after, rows, count, dim }: SegmentHeader): RowBlock {
-  const content = readVerified(segmentPath(dir, after, 'rows'), rows)
-  if (content.byteLength !== count * BYTES_PER_ROW(dim))
-    throw fault('INDEX_DAMAGED', `segment after ${after} does not have ${count} rows of ${dim}`)
-  return blockOver(content.buffer, count, dim)
+/** Portions for writing. */
+export function* chunksOf(content: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < content.length; at += CHUNK_BYTES) yield content.subarray(at, at + CHUNK_BYTES)
 }
 
 export function sha256(content: Uint8Array): string {

@@ -1,71 +1,136 @@
+import { closeSync, openSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, fault, isFault, messageOf } from '@sightline/core/errors.js'
-import { loadSegment, type SealRequest, type SegmentGraph, sealSegment } from './segment-graph.ts'
-import type { SegmentHeader } from './segment-header.ts'
-import { TopK } from './top-k.ts'
-import type { IndexFilter, IndexHit } from './vector-index.ts'
+import type { SharedMemory } from './kernel.ts'
+import { type BuildRequest, buildSegment } from './segment-build.ts'
+import { segmentPath, verifyFile } from './segment-file.ts'
+import { imageFileBytes, imageOver, newImage } from './segment-image.ts'
+import type { SegmentMeta } from './segment-manifest.ts'
+import { SegmentSearcher } from './segment-search.ts'
+import { BlockScanner } from './tail-scan.ts'
+import { type ThreadQuery, ThreadSearch } from './thread-search.ts'
+import { blockOver } from './vector-rows.ts'
 
 /**
- * Native graph calls block their thread, so they run in two kinds of worker: a builder, which seals one segment and
- * ends, and a reader, which holds all sealed segments and answers.
+ * Comparing vectors and building graphs hold up their thread, so they run in two kinds of worker: a builder, which makes
+ * one segment and ends, and readers, which answer searches over memory that all of them share.
  */
 export type WorkerStart =
-  | { readonly role: 'build'; readonly request: SealRequest }
-  | { readonly role: 'read'; readonly dir: string }
+  | { readonly role: 'build'; readonly request: BuildRequest }
+  | { readonly role: 'read'; readonly dir: string; readonly dim: number; readonly thread: number }
 
-/** `after` names a segment, see `SegmentHeader`. */
+/** What a reader searches: a sealed segment, or a block of rows that are not sealed yet. */
+export type Holding =
+  | { readonly kind: 'segment'; readonly meta: SegmentMeta; readonly memory: SharedMemory }
+  | { readonly kind: 'block'; readonly id: number; readonly memory: SharedMemory }
+
 export type ReaderCall =
-  | { readonly op: 'load'; readonly header: SegmentHeader }
-  | { readonly op: 'drop'; readonly after: readonly number[] }
-  | {
-      readonly op: 'search'
-      readonly after: readonly number[]
-      readonly query: Float32Array
-      readonly k: number
-      readonly filter: IndexFilter | undefined
-    }
+  | { readonly op: 'load'; readonly meta: SegmentMeta }
+  | { readonly op: 'attach'; readonly holding: Holding }
+  | { readonly op: 'detach'; readonly kind: Holding['kind']; readonly id: number }
+  | { readonly op: 'search'; readonly query: ThreadQuery }
+
+export interface WireError {
+  readonly code: ErrorCode
+  readonly message: string
+  /** Of INDEX_DAMAGED: the id of the segment. */
+  readonly segment?: number | undefined
+}
 
 export type Answer<T> =
   | { readonly id: number; readonly result: T }
-  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } }
+  | { readonly id: number; readonly error: WireError }
+
+const PATIENT_NICENESS = 10
 
 const start = workerData as WorkerStart
-if (start.role === 'build') reply(0, () => sealSegment(start.request))
-else serve(start.dir)
+if (start.role === 'build') build(start.request)
+else serve(start)
 
-function serve(dir: string): void {
-  const segments = new Map<number, SegmentGraph>()
-  parentPort!.on('message', (message: 'close' | { id: number; call: ReaderCall }) => {
-    if (message === 'close') return parentPort!.close()
-    reply(message.id, () => answer(dir, segments, message.call))
-  })
+function build(request: BuildRequest): void {
+  // On Linux this is the thread's own; elsewhere it would be the whole process's.
+  if (request.patient && process.platform === 'linux') setPriority(PATIENT_NICENESS)
+  reply(0, () => buildSegment(request))
 }
 
-function answer(dir: string, segments: Map<number, SegmentGraph>, call: ReaderCall): IndexHit[] {
-  switch (call.op) {
-    case 'load':
-      segments.set(call.header.after, loadSegment(dir, call.header))
-      return []
-    case 'drop':
-      for (const after of call.after) segments.delete(after)
-      return []
-    case 'search': {
-      const best = new TopK(call.k)
-      for (const after of call.after) {
-        const segment = segments.get(after)
-        if (segment === undefined) throw fault('NOT_READY', `the segment after ${after} is not loaded`)
-        segment.search(call.query, call.k, call.filter, best)
+function serve({ dir, dim, thread }: WorkerStart & { role: 'read' }): void {
+  const search = new ThreadSearch()
+  const files = new Map<number, number>()
+  parentPort!.on('message', (message: 'close' | { id: number; call: ReaderCall }) => {
+    if (message === 'close') {
+      for (const fd of files.values()) closeSync(fd)
+      return parentPort!.close()
+    }
+    reply(message.id, () => answer(message.call))
+  })
+
+  function answer(call: ReaderCall): unknown {
+    switch (call.op) {
+      case 'load':
+        return loadImage(dir, call.meta)
+      case 'attach':
+        return attach(call.holding)
+      case 'detach': {
+        if (call.kind === 'block') return void search.blocks.delete(call.id)
+        search.segments.delete(call.id)
+        search.broken.delete(call.id)
+        const fd = files.get(call.id)
+        files.delete(call.id)
+        if (fd !== undefined) closeSync(fd)
+        return
       }
-      return best.hits()
+      case 'search':
+        return search.run(call.query)
     }
   }
+
+  function attach(holding: Holding): void {
+    if (holding.kind === 'block') {
+      const block = blockOver(holding.memory, holding.id, dim)
+      search.blocks.set(holding.id, new BlockScanner(block, thread))
+      return
+    }
+    const { meta, memory } = holding
+    try {
+      // Held open, so that a search that is under way when the segment is replaced still finds its vectors.
+      const rows = openSync(segmentPath(dir, meta.id, 'rows'), 'r')
+      files.set(meta.id, rows)
+      const image = imageOver(memory, meta.shape)
+      search.segments.set(meta.id, new SegmentSearcher(meta, image, { thread, rows }))
+    } catch (cause) {
+      const details = { segment: meta.id }
+      search.broken.set(meta.id, fault('INDEX_DAMAGED', messageOf(cause), { cause, details }))
+    }
+  }
+}
+
+/**
+ * Reads a segment back. Both files are verified before anything is made of them.
+ * @throws INDEX_DAMAGED
+ */
+function loadImage(dir: string, { id, shape, image, rows }: SegmentMeta): SharedMemory {
+  if (image.bytes !== imageFileBytes(shape) || rows.bytes !== shape.count * 4 * shape.dim)
+    throw fault('INDEX_DAMAGED', `segment ${id} does not have the size that its description gives`)
+  const { memory } = newImage(shape)
+  verifyFile(segmentPath(dir, id, 'image'), image, new Uint8Array(memory.buffer, 0, image.bytes))
+  verifyFile(segmentPath(dir, id, 'rows'), rows)
+  return memory
 }
 
 function reply(id: number, work: () => unknown): void {
   try {
     parentPort!.postMessage({ id, result: work() })
   } catch (error) {
-    const code = isFault(error) ? error.code : 'INTERNAL'
-    parentPort!.postMessage({ id, error: { code, message: messageOf(error) } })
+    const known = isFault(error)
+    const segment = known ? error.details.segment : undefined
+    parentPort!.postMessage({
+      id,
+      error: {
+        code: known ? error.code : 'INTERNAL',
+        message: messageOf(error),
+        ...(typeof segment === 'number' ? { segment } : {}),
+      },
+    })
   }
 }

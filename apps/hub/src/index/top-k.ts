@@ -1,33 +1,39 @@
 import type { IndexHit } from './vector-index.ts'
 
-/** The best `k` of what is offered, by similarity descending, ties by ord descending. A binary heap, worst on top. */
+/** The best `k` of what is offered: by similarity, ties by time, then ord, descending. A binary heap, worst on top. */
 export class TopK {
   readonly #k: number
   readonly #ords: number[] = []
+  readonly #times: number[] = []
   readonly #similarities: number[] = []
 
   constructor(k: number) {
     this.#k = k
   }
 
-  offer(ord: number, similarity: number): void {
+  offer(ord: number, similarity: number, capturedAt = 0): void {
     const size = this.#ords.length
     if (size < this.#k) {
       this.#ords.push(ord)
+      this.#times.push(capturedAt)
       this.#similarities.push(similarity)
       this.#siftUp(size)
-    } else if (this.#k > 0 && isWorse(this.#similarities[0]!, this.#ords[0]!, similarity, ord)) {
-      this.#ords[0] = ord
-      this.#similarities[0] = similarity
-      this.#siftDown()
+      return
     }
+    if (size === 0 || similarity < this.#similarities[0]!) return
+    const worst = { ord: this.#ords[0]!, capturedAt: this.#times[0]!, similarity: this.#similarities[0]! }
+    if (byRank({ ord, capturedAt, similarity }, worst) >= 0) return
+    this.#ords[0] = ord
+    this.#times[0] = capturedAt
+    this.#similarities[0] = similarity
+    this.#siftDown()
   }
 
   /** Best first. */
   hits(): IndexHit[] {
     return this.#ords
-      .map((ord, at) => ({ ord, similarity: this.#similarities[at]! }))
-      .sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)
+      .map((ord, at) => ({ ord, capturedAt: this.#times[at]!, similarity: this.#similarities[at]! }))
+      .sort(byRank)
   }
 
   #siftUp(from: number): void {
@@ -55,19 +61,22 @@ export class TopK {
   }
 
   #worse(a: number, b: number): boolean {
-    return isWorse(this.#similarities[a]!, this.#ords[a]!, this.#similarities[b]!, this.#ords[b]!)
+    const difference = this.#similarities[a]! - this.#similarities[b]!
+    if (difference !== 0) return difference < 0
+    const later = this.#times[a]! - this.#times[b]!
+    return later === 0 ? this.#ords[a]! < this.#ords[b]! : later < 0
   }
 
   #swap(a: number, b: number): void {
-    const ord = this.#ords[a]!
-    this.#ords[a] = this.#ords[b]!
-    this.#ords[b] = ord
-    const similarity = this.#similarities[a]!
-    this.#similarities[a] = this.#similarities[b]!
-    this.#similarities[b] = similarity
+    for (const column of [this.#ords, this.#times, this.#similarities]) {
+      const kept = column[a]!
+      column[a] = column[b]!
+      column[b] = kept
+    }
   }
 }
 
-function isWorse(similarity: number, ord: number, thanSimilarity: number, thanOrd: number): boolean {
-  return similarity < thanSimilarity || (similarity === thanSimilarity && ord < thanOrd)
+/** Best first. */
+export function byRank(a: IndexHit, b: IndexHit): number {
+  return b.similarity - a.similarity || b.capturedAt - a.capturedAt || b.ord - a.ord
 }

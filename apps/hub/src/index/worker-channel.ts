@@ -73,8 +73,10 @@ export class WorkerChannel {
   #settle(answer: Answer<unknown>): void {
     const waiting = this.#waiting.get(answer.id)
     this.#waiting.delete(answer.id)
-    if ('error' in answer) waiting?.reject(fault(answer.error.code, answer.error.message))
-    else waiting?.resolve(answer.result)
+    if ('error' in answer) {
+      const { code, message, segment } = answer.error
+      waiting?.reject(fault(code, message, segment === undefined ? {} : { details: { segment } }))
+    } else waiting?.resolve(answer.result)
   }
 
   #ended(reason: string, cause?: unknown): void {

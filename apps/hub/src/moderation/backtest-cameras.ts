@@ -6,6 +6,7 @@ export interface FrameColumns {
   readonly capturedAt: Float64Array
   readonly similarities: Float32Array
   readonly logits: Float32Array
+  readonly reached: Uint8Array
   readonly cameras: readonly Camera[]
 }
 
@@ -24,6 +25,7 @@ export function camerasOf(chunks: readonly ScanColumns[]): FrameColumns {
     capturedAt: new Float64Array(count),
     similarities: new Float32Array(count),
     logits: new Float32Array(count),
+    reached: new Uint8Array(count),
   }
   const sources = new Uint32Array(count)
   const numbers = new Map<string, number>()
@@ -33,7 +35,7 @@ export function camerasOf(chunks: readonly ScanColumns[]): FrameColumns {
   for (const chunk of inOrder) {
     for (const name of chunk.names) if (!numbers.has(name)) numbers.set(name, numbers.size)
     const numberOf = chunk.names.map(name => numbers.get(name)!)
-    for (const key of ['ords', 'capturedAt', 'similarities', 'logits'] as const)
+    for (const key of ['ords', 'capturedAt', 'similarities', 'logits', 'reached'] as const)
       columns[key].set(chunk[key].subarray(0, chunk.count), start)
     for (let i = 0; i < chunk.count; i++) sources[start + i] = numberOf[chunk.sources[i]!]!
     start += chunk.count

@@ -2,6 +2,7 @@ import type { CompiledRule } from '@sightline/core'
 import { BackgroundEstimate } from '@sightline/core/moderation/background.js'
 import { Incidents, type RulesInForce } from '@sightline/core/moderation/incidents.js'
 import { calibratedScore } from '@sightline/core/moderation/judge-rule.js'
+import { dutyByMinute } from './applicability.ts'
 import { type Camera, camerasOf, type FrameColumns } from './backtest-cameras.ts'
 import type { ScanColumns } from './backtest-scan.ts'
 import { Tally } from './backtest-tally.ts'
@@ -43,7 +44,9 @@ export interface BacktestFindings extends FoundCounts {
   /** Times of the first and the last frame; null without any. */
   readonly first: number | null
   readonly last: number | null
-  /** Frames whose best positive stays below `minSimilarity`: their score is 0, and they are in no bin. */
+  /** Frames taken while the rule is off duty: they count as frames, and for nothing else. */
+  readonly offDuty: number
+  /** Frames to which no positive is near enough: their score is 0, and they are in no bin. */
   readonly belowGate: number
   /** Frames by score, 20 bins of equal width. */
   readonly histogram: readonly number[]
@@ -82,8 +85,13 @@ export function backtestFindings(chunks: readonly ScanColumns[], plan: FindingsP
 
 /** One camera's frames through background, calibration and incidents, as a device takes them. */
 function play(columns: FrameColumns, { source, order }: Camera, rule: CompiledRule, tally: Tally): void {
-  const { ords, capturedAt, similarities, logits } = columns
-  const rules: RulesInForce = { version: 1, rule: () => rule, appliesTo: () => true }
+  const { ords, capturedAt, reached: reachedColumn, logits } = columns
+  const isOnDuty = dutyByMinute(rule.schedule)
+  const rules: RulesInForce = {
+    version: 1,
+    rule: () => rule,
+    appliesTo: (_rule, _camera, at) => isOnDuty(at),
+  }
   let started = 0
   const incidents = new Incidents({ newId: () => String(++started) })
   const background = new BackgroundEstimate()
@@ -92,15 +100,18 @@ function play(columns: FrameColumns, { source, order }: Camera, rule: CompiledRu
   tally.begin(source)
   for (const position of order) {
     const at = capturedAt[position]!
-    const reached = similarities[position]! >= rule.minSimilarity
+    const reached = reachedColumn[position] === 1
     const logit = logits[position]!
     const score = reached ? calibratedScore(rule, logit, background.offset) : 0
     const elapsedMs = at - (before ?? at)
     const eventful = reached && score >= Math.min(rule.off, rule.on)
     background.observe({ logit: reached ? logit : undefined, elapsedMs, eventful })
     before = at
-    tally.frame(position, score, reached)
-    hasFired ||= score >= rule.on
+    // A device learns its background around the clock, too.
+    const duty = isOnDuty(at)
+    if (duty) tally.frame(position, score, reached)
+    else tally.offDuty(position)
+    hasFired ||= duty && score >= rule.on
     // Before that there is nothing to keep track of.
     if (!hasFired) continue
     const judgements = reached ? [{ rule, score }] : []

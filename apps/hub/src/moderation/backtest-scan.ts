@@ -1,10 +1,10 @@
 import type { CompiledRule, RuleBundle } from '@sightline/core'
 import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
-import { ruleLogit } from '@sightline/core/moderation/rule-logit.js'
+import { ruleEvidence } from '@sightline/core/moderation/rule-evidence.js'
+import { SimilarityKernel } from '@sightline/core/moderation/similarity-kernel.js'
 import type { FrameReader } from '../store/frame-reader.ts'
 import type { FrameRow } from '../store/lmdb-tables.ts'
 import type { FrameFilter } from '../store/record-store.ts'
-import { SimilarityKernel } from './similarity-kernel.ts'
 
 const KERNEL_BATCH = 256
 
@@ -13,6 +13,16 @@ export interface ScanPlan {
   /** One rule, and its rows only. */
   readonly bundle: RuleBundle
   readonly filter: FrameFilter
+  /** Devices that get the rule; default: all. */
+  readonly audience?: ScanAudience | undefined
+}
+
+export interface ScanAudience {
+  /** Globs. */
+  readonly sites: readonly string[]
+  readonly groups: readonly string[]
+  /** site~node -> its group; a device that is not there is taken to be of the right one. */
+  readonly groupOf: Readonly<Record<string, string>>
 }
 
 /** Frames of one stretch of the store that the rule is for, a column each; in shared memory, so that threads pass them on for nothing. */
@@ -28,8 +38,10 @@ export interface ScanColumns {
   readonly sources: Uint32Array
   /** Raw cosine of the best positive. */
   readonly similarities: Float32Array
-  /** `ruleLogit`, without background or calibration. */
+  /** `ruleEvidence`, without background or calibration. */
   readonly logits: Float32Array
+  /** 1 where a positive, prompt or example, is near enough for the score to count. */
+  readonly reached: Uint8Array
   /** site~node~camera */
   readonly names: readonly string[]
 }
@@ -40,8 +52,6 @@ export class BacktestScan {
   readonly #plan: ScanPlan
   readonly #rule: CompiledRule
   readonly #kernel: SimilarityKernel
-  readonly #positives: readonly number[]
-  readonly #competitors: readonly number[]
   readonly #sources = new Map<string, number | undefined>()
   readonly #names: string[] = []
 
@@ -50,8 +60,6 @@ export class BacktestScan {
     this.#reader = reader
     this.#plan = plan
     this.#rule = bundle.rules[0]!
-    this.#positives = this.#rule.positives
-    this.#competitors = [...this.#rule.negatives, ...bundle.neutral]
     const matrix = new Float32Array(new Uint8Array(bundle.vectors).buffer)
     this.#kernel = new SimilarityKernel({ matrix, dim: bundle.dim, batch: KERNEL_BATCH })
   }
@@ -83,22 +91,22 @@ export class BacktestScan {
     this.#judge(columns, count - waiting, waiting)
     // A narrow filter leaves most of the room empty.
     const found = newColumns(count, bytes => new SharedArrayBuffer(bytes))
-    for (const key of ['ords', 'capturedAt', 'sources', 'similarities', 'logits'] as const)
+    for (const key of ['ords', 'capturedAt', 'sources', 'similarities', 'logits', 'reached'] as const)
       found[key].set(columns[key].subarray(0, count))
     return { ...found, scanned, otherModels, count, names: [...this.#names] }
   }
 
-  #judge(into: Pick<ScanColumns, 'similarities' | 'logits'>, start: number, count: number): void {
+  #judge(into: Pick<ScanColumns, 'similarities' | 'logits' | 'reached'>, start: number, count: number): void {
     const kernel = this.#kernel
-    const { logitScale } = this.#plan.bundle
+    const { bundle } = this.#plan
     kernel.run(count)
-    const competing = this.#competitors.map(() => 0)
-    for (let at = 0; at < count; at++) {
-      let best = Number.NEGATIVE_INFINITY
-      for (const row of this.#positives) best = Math.max(best, kernel.similarity(at, row))
-      for (const [i, row] of this.#competitors.entries()) competing[i] = kernel.similarity(at, row)
-      into.similarities[start + at] = best
-      into.logits[start + at] = ruleLogit(best, competing, logitScale)
+    let at = 0
+    const similarityOf = (row: number) => kernel.similarity(at, row)
+    for (; at < count; at++) {
+      const { similarity, logit, reached } = ruleEvidence(this.#rule, bundle, similarityOf)
+      into.similarities[start + at] = similarity
+      into.logits[start + at] = logit
+      into.reached[start + at] = Number(reached)
     }
   }
 
@@ -106,12 +114,16 @@ export class BacktestScan {
   #sourceOf({ site, node, camera }: FrameRow): number | undefined {
     const name = `${site}~${node}~${camera}`
     if (this.#sources.has(name)) return this.#sources.get(name)
-    const { filter } = this.#plan
+    const { filter, audience } = this.#plan
+    const group = audience?.groupOf[`${site}~${node}`]
     const wanted =
       (filter.site ?? site) === site &&
       (filter.node ?? node) === node &&
       (filter.camera ?? camera) === camera &&
-      matchesCamera(this.#rule.cameras, camera)
+      matchesCamera(this.#rule.cameras, camera) &&
+      (audience === undefined ||
+        (matchesCamera(audience.sites, site) &&
+          (group === undefined || matchesCamera(audience.groups, group))))
     const number = wanted ? this.#names.push(name) - 1 : undefined
     this.#sources.set(name, number)
     return number
@@ -125,5 +137,6 @@ function newColumns(count: number, memory: (bytes: number) => ArrayBufferLike) {
     sources: new Uint32Array(memory(count * 4)),
     similarities: new Float32Array(memory(count * 4)),
     logits: new Float32Array(memory(count * 4)),
+    reached: new Uint8Array(memory(count)),
   }
 }

@@ -47,6 +47,7 @@ export class Tally {
   readonly #best: TopK
   readonly #borderline: TopK
   #belowGate = 0
+  #offDuty = 0
   #first = Number.POSITIVE_INFINITY
   #last = Number.NEGATIVE_INFINITY
 
@@ -66,13 +67,15 @@ export class Tally {
     this.#cameras.push({ source, counts: emptyCounts() })
   }
 
+  /** A frame that the rule does not look at. */
+  offDuty(position: number): void {
+    this.#count(position)
+    this.#offDuty++
+  }
+
   frame(position: number, score: number, reached: boolean): void {
     const { on } = this.#rule
-    const at = this.#columns.capturedAt[position]!
-    const counts = [this.#dayOf(at), this.#camera]
-    for (const each of counts) each.frames++
-    this.#first = Math.min(this.#first, at)
-    this.#last = Math.max(this.#last, at)
+    const counts = this.#count(position)
     this.#scores[position] = score
     this.#sources[position] = this.#cameras.length
     if (this.#labels.size > 0) {
@@ -87,6 +90,15 @@ export class Tally {
     if (score >= on) for (const each of counts) each.fired++
     this.#best.offer(position, score)
     this.#borderline.offer(position, -Math.abs(score - on))
+  }
+
+  #count(position: number): Counts[] {
+    const at = this.#columns.capturedAt[position]!
+    const counts = [this.#dayOf(at), this.#camera]
+    for (const each of counts) each.frames++
+    this.#first = Math.min(this.#first, at)
+    this.#last = Math.max(this.#last, at)
+    return counts
   }
 
   incident(source: string, step: Crossing, ended: boolean): void {
@@ -116,6 +128,7 @@ export class Tally {
       first: frames === 0 ? null : this.#first,
       last: frames === 0 ? null : this.#last,
       belowGate: this.#belowGate,
+      offDuty: this.#offDuty,
       histogram: this.#histogram,
       days: [...this.#days].sort(([a], [b]) => a - b).map(([day, counts]) => ({ day, ...counts })),
       cameras: cameras.sort((a, b) => b.incidents - a.incidents || b.frames - a.frames),

@@ -16,6 +16,7 @@ export function backtestView(report: BacktestReport, rulesVersion: number | null
     frames: findings.frames,
     fired: findings.fired,
     belowMinSimilarity: findings.belowGate,
+    offDuty: findings.offDuty,
     first: first === null ? null : iso(first),
     last: last === null ? null : iso(last),
     incidents: {

@@ -12,13 +12,15 @@ const STRETCH = 16_384
 const MAX_THREADS = 4
 /** More at once are refused: each uses all threads. */
 const MAX_RUNNING = 2
-/** 28 bytes each while they are gathered. */
+/** 29 bytes each while they are gathered. */
 const MAX_FRAMES = 5_000_000
 
 export interface BacktestJob {
   /** The one rule, compiled for the hub's model. */
   readonly bundle: RuleBundle
   readonly filter: FrameFilter
+  /** Globs of the sites and groups whose devices get the rule; default: all. */
+  readonly audience?: Pick<Rule, 'sites' | 'groups'> | undefined
   /** Frames to tell of each kind, and incidents. */
   readonly top: number
   readonly signal: AbortSignal
@@ -45,7 +47,7 @@ export interface BacktestReport {
 export type LabelsOf = (rule: Rule['id']) => FindingsPlan['labels']
 
 export interface BacktestOptions {
-  readonly store: Pick<RecordStore, 'frameSource' | 'recent'>
+  readonly store: Pick<RecordStore, 'frameSource' | 'recent' | 'nodes'>
   readonly labelsOf: LabelsOf
   readonly log: Log
 }
@@ -97,7 +99,8 @@ export class Backtest implements Service {
   }
 
   async #onThreads(job: BacktestJob): Promise<BacktestReport> {
-    const plan = { bundle: job.bundle, filter: job.filter }
+    const audience = job.audience && { ...job.audience, groupOf: this.#groups() }
+    const plan = { bundle: job.bundle, filter: job.filter, audience }
     const start: BacktestWorkerStart = { source: this.#options.store.frameSource(), plan }
     const threads = Array.from({ length: Math.min(MAX_THREADS, availableParallelism()) }, () => spawn(start))
     try {
@@ -105,6 +108,15 @@ export class Backtest implements Service {
     } finally {
       await Promise.all(threads.map(thread => thread.close()))
     }
+  }
+
+  #groups(): Record<string, string> {
+    const nodes = this.#options.store.nodes()
+    return Object.fromEntries(
+      nodes.flatMap(({ site, node, state }) =>
+        state === null ? [] : [[`${site}~${node}`, state.rulesGroup]],
+      ),
+    )
   }
 
   async #run(job: BacktestJob, threads: readonly WorkerChannel[]): Promise<BacktestReport> {

@@ -1,6 +1,6 @@
 import { type CompiledRule, dotRow, type Rule } from '@sightline/core'
-import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { judgeRule, type RuleVerdict } from '@sightline/core/moderation/judge-rule.js'
+import { applicability, type Occasion } from './applicability.ts'
 import { type CompiledRules, competingPrompt, positivePrompt } from './compiled-rules.ts'
 
 export const DECISIONS = ['allow', 'review', 'block'] as const
@@ -29,9 +29,10 @@ export interface Moderation {
 /**
  * A picture under the rules, from the definition (`judgeRule`) and without a camera's background: one picture has none.
  * @param frame L2-normalised, of the bundle's dim
- * @param camera only the rules of this camera; undefined: all
+ * @param occasion only the rules that look at this camera, are sent to this site and are on duty then; what is not said
+ * leaves none out
  */
-export function moderate(rules: CompiledRules, frame: Float32Array, camera?: string): Moderation {
+export function moderate(rules: CompiledRules, frame: Float32Array, occasion: Occasion = {}): Moderation {
   const { bundle, matrix } = rules
   const similarities = new Map<number, number>()
   const similarityOf = (row: number) => {
@@ -39,8 +40,9 @@ export function moderate(rules: CompiledRules, frame: Float32Array, camera?: str
     similarities.set(row, known)
     return known
   }
+  const applies = applicability(rules.document.rules)
   const labels = bundle.rules
-    .filter(rule => camera === undefined || matchesCamera(rule.cameras, camera))
+    .filter(rule => applies(rule, occasion))
     .map((rule): ModerationLabel => {
       const verdict = judgeRule(rule, bundle, similarityOf)
       const { bestPositive, bestNegative } = verdict
@@ -56,10 +58,13 @@ export function moderate(rules: CompiledRules, frame: Float32Array, camera?: str
   return { decision: labels[0]?.decision ?? 'allow', labels }
 }
 
-/** Fired: block, or review where the severity is info or low. Between `off` and `on`: review. Below: allow. */
-function decisionOf(rule: CompiledRule, { fired, score, similarity }: RuleVerdict): Decision {
+/**
+ * Fired: block, or review where the severity is info or low. In the review band, from `reviewAt` (of a rule without one:
+ * from `off`) up to `on`: review. Below: allow. The score is 0 where no positive is near enough.
+ */
+function decisionOf(rule: CompiledRule, { fired, score }: RuleVerdict): Decision {
   if (fired) return REVIEWED_SEVERITIES.has(rule.severity) ? 'review' : 'block'
-  return similarity >= rule.minSimilarity && score >= rule.off ? 'review' : 'allow'
+  return score > 0 && score >= (rule.reviewAt ?? rule.off) ? 'review' : 'allow'
 }
 
 function rank({ decision }: ModerationLabel): number {

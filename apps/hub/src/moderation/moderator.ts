@@ -1,6 +1,7 @@
 import { type ClipModel, fault } from '@sightline/core'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { RecordStore } from '../store/record-store.ts'
+import type { Occasion } from './applicability.ts'
 import type { CompiledRules } from './compiled-rules.ts'
 import { type Moderation, moderate } from './moderate.ts'
 
@@ -33,11 +34,11 @@ export class Moderator {
 
   /**
    * @param images JPEG, PNG or WebP files, 1 to 16
-   * @param camera only the rules of this camera; undefined: all
+   * @param occasion leaves out the rules that it is not for
    * @throws API_BAD_REQUEST on none or more pictures; IMAGE_INVALID, IMAGE_TOO_LARGE with `details.index`; API_BUSY;
    * NOT_READY before the rules are compiled; MODEL_*
    */
-  async images(images: readonly Uint8Array[], camera?: string): Promise<Moderations> {
+  async images(images: readonly Uint8Array[], occasion: Occasion = {}): Promise<Moderations> {
     if (images.length < 1 || images.length > MAX_PICTURES)
       throw fault('API_BAD_REQUEST', `give 1 to ${MAX_PICTURES} pictures, not ${images.length}`)
     if (this.#running >= MAX_REQUESTS) throw fault('API_BUSY', `${MAX_REQUESTS} moderations are under way`)
@@ -45,14 +46,14 @@ export class Moderator {
     try {
       const vectors = await this.#options.model.encodeImages(images)
       const rules = this.#options.rules.compiled()
-      return { rules, moderations: vectors.map(vector => moderate(rules, vector, camera)) }
+      return { rules, moderations: vectors.map(vector => moderate(rules, vector, occasion)) }
     } finally {
       this.#running--
     }
   }
 
   /**
-   * A stored frame by the rules of its camera, without embedding it again.
+   * A stored frame by the rules of its site and camera that were on duty when it was taken, without embedding it again.
    * @param camera in place of the frame's own
    * @throws API_NOT_FOUND; MODEL_DIM_MISMATCH when another model made its vector; NOT_READY
    */
@@ -66,6 +67,7 @@ export class Moderator {
         `frame ${id} is of ${frame.fingerprint}, the hub runs ${model.fingerprint}`,
       )
     const rules = this.#options.rules.compiled()
-    return { rules, moderations: [moderate(rules, frame.vector, camera ?? frame.camera)] }
+    const occasion = { site: frame.site, camera: camera ?? frame.camera, at: frame.capturedAt }
+    return { rules, moderations: [moderate(rules, frame.vector, occasion)] }
   }
 }

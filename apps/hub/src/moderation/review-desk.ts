@@ -24,6 +24,8 @@ export interface ReviewDeskOptions {
   readonly rules: Pick<RuleDesk, 'get'>
   readonly clock: Clock
   readonly log: Log
+  /** Hears of every review that is kept or taken back. */
+  readonly onReview?: (() => void) | undefined
 }
 
 /** What people say of incidents, kept as labels of frames. */
@@ -48,7 +50,7 @@ export class ReviewDesk {
    * @throws API_NOT_FOUND; API_BAD_REQUEST for a rule that is missing, unknown or out of place; STORE_FAILED
    */
   async review(id: string, { verdict, rule, note }: Verdict): Promise<Incident> {
-    const { store, clock, log } = this.#options
+    const { store, clock, log, onReview } = this.#options
     const incident = store.incident(id)
     if (incident === undefined) throw fault('API_NOT_FOUND', `there is no incident ${id}`)
     if (verdict === 'relabel') this.#checkRule(incident, rule)
@@ -60,17 +62,19 @@ export class ReviewDesk {
     const at = clock.now()
     await store.putReview({ incident: id, verdict, rule: rule ?? null, note: note ?? null, at, labels })
     log.info({ incident: id, rule: incident.rule, verdict }, 'incident reviewed')
+    onReview?.()
     return incident
   }
 
   /** @throws API_NOT_FOUND when there is no such incident, or nobody has reviewed it; STORE_FAILED */
   async undo(id: string): Promise<Incident> {
-    const { store, log } = this.#options
+    const { store, log, onReview } = this.#options
     const incident = store.incident(id)
     const removed = await store.removeReview(id)
     if (incident === undefined || removed === undefined)
       throw fault('API_NOT_FOUND', `there is no review of incident ${id}`)
     log.info({ incident: id, verdict: removed.verdict }, 'review taken back')
+    onReview?.()
     return incident
   }
 

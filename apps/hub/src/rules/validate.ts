@@ -1,32 +1,36 @@
 import { fault, faultLines, isFault, Rule, type SchemaFault, schemaFaults } from '@sightline/core'
+import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { type RuleCheck, ruleFaults } from './rule-faults.ts'
+
+export { withTemplates } from './rule-faults.ts'
 
 const Rules = Type.Object({ rules: Type.Array(Rule, { maxItems: 10_000 }) })
 
 /** Texts that one bundle may make the hub embed: prompts times templates. */
 const MAX_TEXTS = 50_000
 
-export interface PromptCheck {
-  /** Whether a text is embedded whole, or cut at the context length of the model; undefined: nobody can tell. */
-  readonly fitsContext?: ((text: string) => boolean) | undefined
-}
-
 /**
  * The rules with their defaults filled in.
  * @throws RULES_INVALID listing every fault by its path, `rules.2.off`; `details.faults` has them as path and message.
  */
-export function validateRules(given: unknown, check: PromptCheck = {}): Rule[] {
+export function validateRules(given: unknown, check: RuleCheck = {}): Rule[] {
   const document = Value.Default(Rules, structuredClone({ rules: given })) as { rules: Rule[] }
-  const faults = schemaFaults(Rules, document)
+  const faults = schemaFaults(Rules, document).map(inWords)
   // The rest assumes the shape that the schema promises.
   if (faults.length === 0) faults.push(...meaningFaults(document.rules, check))
   if (faults.length > 0) throw fault('RULES_INVALID', faultLines(faults), { details: { faults } })
   return document.rules
 }
 
+/** Rules that an earlier hub kept, with what has been added to a rule since. */
+export function withDefaults(rules: readonly Rule[]): Rule[] {
+  return (Value.Default(Rules, structuredClone({ rules })) as { rules: Rule[] }).rules
+}
+
 /** As `validateRules` for one rule; paths are like `rule.off`. @throws RULES_INVALID */
-export function validateRule(given: unknown, check: PromptCheck = {}): Rule {
+export function validateRule(given: unknown, check: RuleCheck = {}): Rule {
   try {
     return validateRules([given], check)[0]!
   } catch (error) {
@@ -39,33 +43,29 @@ export function validateRule(given: unknown, check: PromptCheck = {}): Rule {
   }
 }
 
-function meaningFaults(rules: readonly Rule[], { fitsContext }: PromptCheck): SchemaFault[] {
+function meaningFaults(rules: readonly Rule[], check: RuleCheck): SchemaFault[] {
   const faults: SchemaFault[] = []
   const seen = new Map<string, number>()
   let texts = 0
   for (const [at, rule] of rules.entries()) {
-    const note = (path: string, message: string) => faults.push({ path: `rules.${at}.${path}`, message })
     const first = seen.get(rule.id)
-    if (first !== undefined) note('id', `${rule.id} is already the id of rules.${first}`)
+    if (first !== undefined)
+      faults.push({ path: `rules.${at}.id`, message: `${rule.id} is already the id of rules.${first}` })
     else seen.set(rule.id, at)
-    if (rule.off > rule.on) note('off', `must not be above on (${rule.on}), or the rule could never let go`)
-    for (const kind of ['positives', 'negatives'] as const) {
-      for (const [i, prompt] of rule[kind].entries()) {
-        texts += rule.templates.length
-        if (prompt.trim() === '') note(`${kind}.${i}`, 'must not be blank')
-        else if (fitsContext !== undefined && !withTemplates(rule, prompt).every(fitsContext))
-          note(`${kind}.${i}`, 'is longer than the model reads; shorten it or its templates')
-      }
-    }
+    texts += rule.templates.length * (rule.positives.length + rule.negatives.length)
+    for (const { path, message } of ruleFaults(rule, check))
+      faults.push({ path: `rules.${at}.${path}`, message })
   }
   if (texts > MAX_TEXTS)
     faults.push({ path: 'rules', message: `${texts} texts to embed; the limit is ${MAX_TEXTS}` })
   return faults
 }
 
-/** The prompt in each of the rule's templates. */
-export function withTemplates({ templates }: Pick<Rule, 'templates'>, prompt: string): string[] {
-  return templates.map(template => template.replaceAll('{}', () => prompt))
+/** Of the schema's faults, in words: a rule without a positive prompt is the commonest. */
+function inWords({ path, message }: SchemaFault): SchemaFault {
+  if (!/\.positives$/.test(path) || /must be array/.test(message)) return { path, message }
+  const many = /more than/.test(message)
+  return { path, message: many ? message : 'at least one prompt is needed: what the rule looks for' }
 }
 
 export interface RuleWarning {
@@ -83,6 +83,18 @@ export function cannotWarnings(rules: readonly Rule[], cannot: readonly string[]
         rule: rule.id,
         message: `The model in use does not recognise "${concept}" reliably; expect wrong and missed incidents.`,
       })),
+  )
+}
+
+/** One warning for each camera glob that fits no camera the hub has heard of: it may be misspelt, or come later. */
+export function cameraWarnings(rules: readonly Rule[], known: ReadonlySet<string>): RuleWarning[] {
+  if (known.size === 0) return []
+  const names = [...known].sort()
+  const told = `${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''}`
+  return rules.flatMap(rule =>
+    rule.cameras
+      .filter(glob => !names.some(name => matchesCamera([glob], name)))
+      .map(glob => ({ rule: rule.id, message: `No camera is called "${glob}" so far; there are ${told}.` })),
   )
 }
 

@@ -1,3 +1,4 @@
+import { namesSources, sourceMatches, timeMatches, verdictsMatch } from './frame-filter.ts'
 import type { Tables } from './lmdb-tables.ts'
 import type { FrameFilter } from './record-store.ts'
 
@@ -10,17 +11,16 @@ export function newestFrames(
   filter: FrameFilter,
   { limit, maxRows }: { limit: number; maxRows: number },
 ): number[] {
-  const named = filter.site !== undefined || filter.node !== undefined || filter.camera !== undefined
-  const lists = named
+  const lists = namesSources(filter)
     ? matchingCameras(tables, filter).map(camera => ordsOf(tables, camera))
     : [allOrds(tables)]
-  const inTime = timeCheck(tables, filter)
+  const passes = rowCheck(tables, filter)
   const found = lists.flatMap(ords => {
     const taken: number[] = []
     let rows = 0
     for (const ord of ords) {
       if (rows++ >= maxRows) break
-      if (inTime(ord) && taken.push(ord) === limit) break
+      if (passes(ord) && taken.push(ord) === limit) break
     }
     return taken
   })
@@ -29,10 +29,8 @@ export function newestFrames(
 
 function matchingCameras({ cameras }: Tables, filter: FrameFilter): string[] {
   return [...cameras.getKeys()].filter(source => {
-    const [site, node, camera] = source.split('~')
-    return (
-      (filter.site ?? site) === site && (filter.node ?? node) === node && (filter.camera ?? camera) === camera
-    )
+    const [site, node, camera] = source.split('~') as [string, string, string]
+    return sourceMatches(filter, { site, node, camera })
   })
 }
 
@@ -48,10 +46,14 @@ function* ordsOf({ byCamera }: Tables, source: string): Iterable<number> {
   for (const [, ord] of byCamera.getKeys({ ...range, reverse: true })) yield ord
 }
 
-function timeCheck({ frames }: Tables, { from, to }: FrameFilter): (ord: number) => boolean {
-  if (from === undefined && to === undefined) return () => true
+/** Of time and verdicts; the cameras have been chosen already. */
+function rowCheck({ frames }: Tables, filter: FrameFilter): (ord: number) => boolean {
+  const { from, to, rule, fired } = filter
+  if ([from, to, rule, fired].every(part => part === undefined)) return () => true
   return ord => {
-    const at = frames.get(ord)?.capturedAt ?? Number.NaN
-    return at >= (from ?? Number.NEGATIVE_INFINITY) && at < (to ?? Number.POSITIVE_INFINITY)
+    const frame = frames.get(ord)
+    return (
+      frame !== undefined && timeMatches(filter, frame.capturedAt) && verdictsMatch(filter, frame.verdicts)
+    )
   }
 }

@@ -3,23 +3,37 @@ import { type Clock, EMPTY_SEQ_SET, fault, isFault, type Log, messageOf, type Se
 import type { RootDatabase } from 'lmdb'
 import { applyDelivery } from './apply-delivery.ts'
 import { Committer } from './committer.ts'
+import {
+  camerasOf,
+  deleteIncidents,
+  findFrames,
+  forgetEmptyCameras,
+  listOrds,
+  removeFrames,
+} from './delete-frames.ts'
 import { DiskGuard } from './disk-guard.ts'
 import { publicIncident } from './fold-incident.ts'
+import { sourceMatches } from './frame-filter.ts'
 import { newestFrames } from './frame-list.ts'
 import { embeddedFrame, listedFrame, scanFrames } from './frame-rows.ts'
 import { openTables, rowCount, sessionKey, type Tables } from './lmdb-tables.ts'
 import { touchNode } from './node-rows.ts'
 import type {
   AppendResult,
+  CameraName,
+  DeletedFrames,
+  DeletedIncidents,
   Delivery,
   EmbeddedFrame,
   Frame,
+  FrameDeletion,
   FrameFilter,
   FrameSource,
   Incident,
   IncidentFilter,
   Label,
   NodeRecord,
+  OrdRange,
   QuarantineEntry,
   RecordStore,
   Review,
@@ -118,6 +132,41 @@ class LmdbStore implements RecordStore {
     return { kind: 'lmdb', dir: this.#dir }
   }
 
+  lastOrd(): number {
+    return this.#tables.counters.get('ord') ?? 0
+  }
+
+  ords(range: OrdRange): number[] {
+    return listOrds(this.#tables, range)
+  }
+
+  cameras(): CameraName[] {
+    return camerasOf(this.#tables)
+  }
+
+  async deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames> {
+    const { ords, next } = findFrames(this.#tables, deletion)
+    if (ords.length === 0) return { ords, thumbnails: 0, bytes: 0, next }
+    return this.#committer.run(() => {
+      const removed = removeFrames(this.#tables, ords)
+      forgetEmptyCameras(this.#tables, deletion.filter)
+      return { ...removed, next }
+    })
+  }
+
+  deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents> {
+    return this.#committer.run(() => deleteIncidents(this.#tables, filter, limit))
+  }
+
+  deleteNode(site: string, node: string): Promise<boolean> {
+    const key = `${site}~${node}`
+    return this.#committer.run(() => {
+      const known = this.#tables.nodes.doesExist(key)
+      this.#tables.nodes.remove(key)
+      return known
+    })
+  }
+
   recent(filter: FrameFilter, limit: number): Frame[] {
     return newestFrames(this.#tables, filter, { limit, maxRows: MAX_LISTED }).map(ord =>
       listedFrame(ord, this.#tables.frames.get(ord)!),
@@ -143,8 +192,7 @@ class LmdbStore implements RecordStore {
       if (incident === undefined) continue
       if (open !== undefined && (incident.endedAt === null) !== open) continue
       if (reviewed !== undefined && this.#tables.reviews.doesExist(id) !== reviewed) continue
-      const names = ['site', 'node', 'camera', 'rule'] as const
-      if (names.some(name => filter[name] !== undefined && filter[name] !== incident[name])) continue
+      if ((filter.rule ?? incident.rule) !== incident.rule || !sourceMatches(filter, incident)) continue
       if (found.push(incident) === limit) break
     }
     return found

@@ -76,10 +76,54 @@ export interface FrameFilter {
   readonly site?: string | undefined
   readonly node?: string | undefined
   readonly camera?: string | undefined
+  /** Of one of these sites. */
+  readonly sites?: readonly string[] | undefined
+  /** Of one of these cameras, each `site/node/camera`. */
+  readonly cameras?: readonly string[] | undefined
   /** Captured at or after, milliseconds since the epoch. */
   readonly from?: number | undefined
   /** Captured before, milliseconds since the epoch. */
   readonly to?: number | undefined
+  /** Judged by this rule. */
+  readonly rule?: string | undefined
+  /** Whether that rule fired; without a rule, whether any did. */
+  readonly fired?: boolean | undefined
+}
+
+export type CameraName = Pick<Frame, 'site' | 'node' | 'camera'>
+
+/** Of numbers of frames: above `after`, up to `upTo`, of one camera or all; the first `limit`. */
+export interface OrdRange {
+  readonly camera?: CameraName | undefined
+  readonly after?: number | undefined
+  readonly upTo?: number | undefined
+  readonly newestFirst?: boolean | undefined
+  readonly limit: number
+}
+
+/** One step of deleting: `rows` frames above `after` are looked at, those that match are deleted. */
+export interface FrameDeletion {
+  readonly filter: FrameFilter
+  readonly after: number
+  /** Newest ord that may be deleted; undefined: no limit. */
+  readonly upTo?: number | undefined
+  readonly rows: number
+}
+
+export interface DeletedFrames {
+  readonly ords: readonly number[]
+  readonly thumbnails: number
+  /** Of vectors and thumbnails. */
+  readonly bytes: number
+  /** `after` of the next step; undefined when this was the last. */
+  readonly next: number | undefined
+}
+
+export interface DeletedIncidents {
+  readonly incidents: number
+  readonly reviews: number
+  /** Whether the limit was reached. */
+  readonly more: boolean
 }
 
 export interface IncidentFilter extends FrameFilter {
@@ -166,6 +210,21 @@ export interface RecordStore {
   /** Frames in storage order with `ord` > `after`. */
   scan(after: number): Iterable<EmbeddedFrame>
   frameSource(): FrameSource
+  /** Newest number ever given to a frame, also when that frame is deleted; 0 before the first. */
+  lastOrd(): number
+  ords(range: OrdRange): number[]
+  /** Cameras that have frames. */
+  cameras(): CameraName[]
+  /**
+   * Deletes frames with their vectors and thumbnails, durably, oldest first and a step at a time, so that nobody waits
+   * for long. What is deleted stays deleted: its numbers count as received when the device sends them again.
+   * @throws STORE_FAILED when the step could not be stored; nothing of it is then deleted
+   */
+  deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames>
+  /** Deletes incidents that began and ended within the filter's time, and their reviews; `limit` of them. @throws STORE_FAILED */
+  deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents>
+  /** Forgets what a node said of itself; true when it was known. Its records are deleted apart. @throws STORE_FAILED */
+  deleteNode(site: string, node: string): Promise<boolean>
   /** Newest first by storage order. */
   recent(filter: FrameFilter, limit: number): Frame[]
   incident(id: string): Incident | undefined

@@ -26,6 +26,39 @@ test('a good form is a rule of the schema, and comes back as it was', () => {
   expect(readForm(formOf(rule), []).rule).toEqual(rule)
 })
 
+test('everything that a rule can say is in the form', () => {
+  const form: RuleForm = {
+    ...GOOD,
+    schedule: 'mon-fri 08:00-18:00\nsat 22:00-06:00',
+    timeZone: 'Europe/Berlin',
+    reviewAt: '0.5',
+    windowSeconds: '20',
+    minExampleSimilarity: '0.7',
+    positiveExamples: 'ex:0123\nsite~node~S~1',
+    negativeExamples: 'ex:4567',
+    sites: 'north-*',
+    groups: 'indoor\noutdoor',
+    actions: 'siren',
+  }
+  const { rule, faults } = readForm(form, [])
+  expect(faults).toEqual({})
+  expect(schemaFaults(Rule, rule)).toEqual([])
+  expect(rule).toMatchObject({
+    schedule: { timeZone: 'Europe/Berlin', windows: [{ from: '08:00' }, { days: ['sat'], to: '06:00' }] },
+    reviewAt: 0.5,
+    groups: ['indoor', 'outdoor'],
+  })
+  expect(formOf(rule)).toEqual({ ...form, positives: 'a cat\na kitten' })
+})
+
+test.each<[keyof RuleForm, Partial<RuleForm>]>([
+  ['schedule', { schedule: 'sometimes' }],
+  ['timeZone', { schedule: 'daily 08:00-18:00', timeZone: 'Mars/Olympus' }],
+  ['reviewAt', { reviewAt: '0.7' }],
+])('%s is named where it is wrong', (field, change) => {
+  expect(readForm({ ...GOOD, ...change }, []).faults).toHaveProperty(field)
+})
+
 describe('what the schema refuses, the form names by its field', () => {
   test.each<[keyof RuleForm, string]>([
     ['id', 'Not An Id'],

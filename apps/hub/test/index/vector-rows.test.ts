@@ -15,7 +15,7 @@ test('rows are kept in order through any appending and trimming, and snapshots d
   let next = 1
   for (let step = 0; step < 200; step++) {
     if (random() < 0.6) {
-      for (let i = Math.floor(random() * 900); i > 0; i--) {
+      for (let i = Math.floor(random() * 3000); i > 0; i--) {
         model.push(next)
         append(rows, next++)
       }
@@ -35,22 +35,24 @@ test('rows are kept in order through any appending and trimming, and snapshots d
   expect(rows.snapshot(10).reduce((sum, { from, to }) => sum + to - from, 0)).toBe(Math.min(10, model.length))
 })
 
-test('the best k are those of a full sort, ties by ord descending', () => {
+test('the best k are those of a full sort, ties by time, then ord, descending', () => {
   const random = seededRandom(32)
   const offers = Array.from({ length: 500 }, (_, ord) => ({
     ord,
+    capturedAt: Math.floor(random() * 5),
     similarity: Math.floor(random() * 50) / 50,
   }))
-  const sorted = [...offers].sort((a, b) => b.similarity - a.similarity || b.ord - a.ord)
+  const sorted = [...offers].sort(
+    (a, b) => b.similarity - a.similarity || b.capturedAt - a.capturedAt || b.ord - a.ord,
+  )
   for (const k of [0, 1, 7, 499, 500, 900]) {
     const best = new TopK(k)
-    for (const { ord, similarity } of offers) best.offer(ord, similarity)
+    for (const { ord, capturedAt, similarity } of offers) best.offer(ord, similarity, capturedAt)
     expect(best.hits()).toEqual(sorted.slice(0, k))
   }
 })
 
-test('a filter without a condition is no test at all', () => {
-  expect(rowTest(undefined)).toBeUndefined()
+test('a filter lets through what matches and was not removed', () => {
   expect(rowTest({ sources: undefined, from: undefined })).toBeUndefined()
   const rows = new VectorRows(3)
   for (let ord = 1; ord <= 5; ord++) append(rows, ord)
@@ -58,4 +60,9 @@ test('a filter without a condition is no test at all', () => {
   for (const slice of rows.snapshot())
     scanSlice(slice, Float32Array.of(1, 0, 0), rowTest({ from: 2, to: 4 }), best)
   expect(best.hits().map(hit => hit.ord)).toEqual([3, 2])
+  expect([rows.remove(3), rows.remove(3), rows.remove(9)]).toEqual([true, false, false])
+  expect(rows.live).toBe(4)
+  const all = new TopK(9)
+  for (const slice of rows.snapshot()) scanSlice(slice, Float32Array.of(1, 0, 0), rowTest(), all)
+  expect(all.hits().map(hit => hit.ord)).toEqual([5, 4, 2, 1])
 })

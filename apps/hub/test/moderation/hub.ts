@@ -10,6 +10,7 @@ import {
   encodeMessagePack,
   type IncidentEvent,
   loadModel,
+  type NodeState,
   nodeTopic,
   systemClock,
   thumbnail,
@@ -40,26 +41,38 @@ export type Answer = { readonly status: number; readonly body: any; readonly hea
 /** A hub of its own whose node has sent the sample photos, and incidents on request. */
 export class TestHub {
   readonly #dir: string
-  readonly #hub: Hub
-  readonly #agent: MqttClient
+  #hub: Hub
+  #agent: MqttClient
+  readonly #settings: object
   #seq = PHOTOS.length
 
-  private constructor(dir: string, hub: Hub, agent: MqttClient) {
+  private constructor(dir: string, hub: Hub, agent: MqttClient, settings: object) {
+    this.#settings = settings
     this.#dir = dir
     this.#hub = hub
     this.#agent = agent
   }
 
-  static async start(): Promise<TestHub> {
+  static async start(change: object = {}): Promise<TestHub> {
     const dir = await mkdtemp(join(tmpdir(), 'moderation-'))
-    const settings = checkConfig(HubSettings, { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }, 'test')
-    const log = createLog({ name: 'hub', level: 'silent' })
-    const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
-    await hub.start()
-    const agent = await connectAsync(`mqtt://127.0.0.1:${hub.mqttPort}`, { clientId: 'default.n1' })
-    const test = new TestHub(dir, hub, agent)
+    const test = new TestHub(dir, ...(await run(dir, change)), change)
     await test.#sendPhotos()
     return test
+  }
+
+  /** The same hub on the same data, at other ports. */
+  async restart(): Promise<void> {
+    await this.#agent.endAsync()
+    await this.#hub.stop()
+    ;[this.#hub, this.#agent] = await run(this.#dir, this.#settings)
+  }
+
+  get dir(): string {
+    return this.#dir
+  }
+
+  get mqttUrl(): string {
+    return `mqtt://127.0.0.1:${this.#hub.mqttPort}`
   }
 
   get url(): string {
@@ -105,6 +118,10 @@ export class TestHub {
     await this.#agent.publishAsync(nodeTopic('event', address), encodeJson(event), { qos: 1 })
   }
 
+  async sendState(state: NodeState): Promise<void> {
+    await this.#agent.publishAsync(nodeTopic('state', address), encodeJson(state), { qos: 1, retain: true })
+  }
+
   async #sendPhotos(): Promise<void> {
     const model = await loadModel({ dir: join(ROOT, 'models/quantized/sightline-mini') })
     const files = await Promise.all(PHOTOS.map(photo))
@@ -133,4 +150,13 @@ export class TestHub {
     })
     await model.close()
   }
+}
+
+async function run(dir: string, change: object): Promise<[Hub, MqttClient]> {
+  const given = { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 }, ...change }
+  const settings = checkConfig(HubSettings, given, 'test')
+  const log = createLog({ name: 'hub', level: 'silent' })
+  const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
+  await hub.start()
+  return [hub, await connectAsync(`mqtt://127.0.0.1:${hub.mqttPort}`, { clientId: 'default.n1' })]
 }

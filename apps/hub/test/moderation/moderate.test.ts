@@ -49,7 +49,7 @@ describe('moderate', () => {
   })
 
   it('keeps to the rules of a camera', () => {
-    const ids = (camera?: string) => moderate(rules, axis(0), camera).labels.map(label => label.rule.id)
+    const ids = (camera?: string) => moderate(rules, axis(0), { camera }).labels.map(label => label.rule.id)
     expect(ids('yard-2')).toEqual(['knife', 'cup'])
     expect(ids('lobby')).toEqual(['cup'])
   })
@@ -89,5 +89,34 @@ describe('the answer', () => {
   it('leaves labels out on request, but none that matters', () => {
     const view = resultView(rules, moderate(rules, axis(0)), 0)
     expect(view.labels.map(label => label.rule_id)).toEqual(['knife'])
+  })
+})
+
+describe('moderate on an occasion', () => {
+  it('keeps to the rules of a site, and to those on duty', async () => {
+    const day = { timeZone: 'UTC', windows: [{ from: '08:00', to: '18:00' }] }
+    const rules = await compiledFor([
+      { id: 'here', name: 'Here', positives: ['axis:0'], sites: ['north*'] },
+      { id: 'by-day', name: 'By day', positives: ['axis:0'], schedule: day },
+    ])
+    const ids = (occasion: Parameters<typeof moderate>[2]) =>
+      moderate(rules, axis(0), occasion).labels.map(({ rule }) => rule.id)
+    expect(ids({})).toEqual(['here', 'by-day'])
+    expect(ids({ site: 'north-1' })).toEqual(['here', 'by-day'])
+    expect(ids({ site: 'south' })).toEqual(['by-day'])
+    expect(ids({ at: Date.UTC(2026, 0, 5, 12) })).toEqual(['here', 'by-day'])
+    expect(ids({ at: Date.UTC(2026, 0, 5, 20) })).toEqual(['here'])
+  })
+
+  it('asks for review from reviewAt on, where a rule says so', async () => {
+    const edge = mix({ 0: 1, 1: 1 })
+    const decisionWith = async (change: object) => {
+      const rule = { id: 'r', name: 'R', positives: ['axis:0'], negatives: ['axis:1'], ...change }
+      return moderate(await compiledFor([rule]), edge).decision
+    }
+    expect(await decisionWith({ on: 0.7, off: 0.4 })).toBe('review')
+    expect(await decisionWith({ on: 0.7, off: 0.4, reviewAt: 0.6 })).toBe('allow')
+    expect(await decisionWith({ on: 0.7, off: 0.6, reviewAt: 0.4 })).toBe('review')
+    expect(await decisionWith({ on: 0.45, off: 0.4, reviewAt: 0.4 })).toBe('block')
   })
 })

@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { fault } from '../errors.ts'
 import { l2Normalize } from '../vector.ts'
 import { type CanaryVectors, canaryPictures } from './canary.ts'
-import type { ModelManifest } from './model-manifest.ts'
+import type { ModelManifest, VariantName } from './model-manifest.ts'
 import { preprocessImage, toTensor } from './preprocess.ts'
 import type { ExecutionProvider } from './providers.ts'
 import { runTrial, type TrialFeed, type TrialOutcome, type TrialResult } from './trial.ts'
+import { imageFiles, type TowerFile } from './variants.ts'
 
 /** One file of the image tower on one provider. */
 export interface Candidate {
@@ -13,15 +14,29 @@ export interface Candidate {
   readonly precision: ModelManifest['image']['precision']
   /** Relative to the model directory. */
   readonly file: string
+  /** Undefined for the manifest's own file. */
+  readonly variant?: VariantName
 }
 
 /**
- * What there is to choose from. A manifest names one file per tower, so there is one candidate per provider; a manifest
- * with an int8 and an fp16 file would give one for each pair.
+ * Dynamic quantisation is slow on GPUs (onnxruntime#10267), and the CPU computes float16 by way of float32.
  */
+const SUITED: Readonly<Record<'cpu' | 'gpu', readonly VariantName[]>> = {
+  cpu: ['fp32', 'dynamic', 'qdq'],
+  gpu: ['fp32', 'fp16', 'qdq'],
+}
+
+/** The pairs of provider and file that make sense; where no file suits a provider, the manifest's own. */
 export function candidatesOf(manifest: ModelManifest, providers: readonly ExecutionProvider[]): Candidate[] {
-  const { precision, file } = manifest.image
-  return providers.map(provider => ({ provider, precision, file: file.path }))
+  const files = imageFiles(manifest)
+  return providers.flatMap(provider => {
+    const suited = files.filter(({ kind }) => SUITED[provider === 'cpu' ? 'cpu' : 'gpu'].includes(kind))
+    return (suited.length > 0 ? suited : files.slice(0, 1)).map(file => candidateOf(provider, file))
+  })
+}
+
+export function candidateOf(provider: ExecutionProvider, { precision, file, variant }: TowerFile): Candidate {
+  return { provider, precision, file: file.path, ...(variant === undefined ? {} : { variant }) }
 }
 
 export interface BenchmarkOptions {

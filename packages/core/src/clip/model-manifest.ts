@@ -30,6 +30,12 @@ const Tower = {
   ),
 }
 
+/** How a tower's file may compute: float32, float16, or int8 with activations quantised as they come or beforehand. */
+export const VARIANTS = ['fp32', 'fp16', 'dynamic', 'qdq'] as const
+export type VariantName = (typeof VARIANTS)[number]
+
+const Variant = Type.Object({ file: ModelFile, maxBatch: Tower.maxBatch }, { additionalProperties: false })
+
 const CanaryVector = Type.String({
   pattern: '^[A-Za-z0-9+/]+={0,2}$',
   description: 'Little-endian float32, L2-normalised, length dim, in base64.',
@@ -60,6 +66,21 @@ export const ModelManifest = Type.Object(
         }),
         mean: Rgb,
         std: Type.Tuple([Deviation, Deviation, Deviation]),
+        variants: Type.Optional(
+          Type.Object(
+            {
+              fp32: Type.Optional(Variant),
+              fp16: Type.Optional(Variant),
+              dynamic: Type.Optional(Variant),
+              qdq: Type.Optional(Variant),
+            },
+            {
+              additionalProperties: false,
+              description:
+                'The same tower in other precisions: same tensors, and embeddings that agree with the canary. A device takes the file that suits its provider. Not part of the fingerprint.',
+            },
+          ),
+        ),
       },
       { additionalProperties: false },
     ),

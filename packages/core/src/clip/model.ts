@@ -6,11 +6,13 @@ import { Batcher, type BatchStats } from './batcher.ts'
 import { DEFAULT_MAX_PIXELS, type ImageInput } from './image-decode.ts'
 import { ClipImageEncoder, imageRunner, type Settled } from './image-encoder.ts'
 import { readManifest, type VerifyOptions, verifyFiles } from './model-files.ts'
-import { type ModelManifest, modelFingerprint } from './model-manifest.ts'
+import { type ModelManifest, modelFingerprint, type VariantName } from './model-manifest.ts'
 import { defaultThreads, type SessionOptions } from './session.ts'
+import { Slots } from './slots.ts'
 import { ClipTextEncoder, type EncodeTextOptions, type TextCacheStats, textRunner } from './text-encoder.ts'
 import { loadTokenizer } from './tokenizer.ts'
 import { Tower } from './tower.ts'
+import { imageTowerOf } from './variants.ts'
 
 export type { ImageInput, RawFrame } from './image-decode.ts'
 export type { Settled } from './image-encoder.ts'
@@ -21,6 +23,8 @@ export interface LoadModelOptions extends SessionOptions, VerifyOptions {
   readonly dir: string
   /** Towers that will be used; only their files must be there. Default: both. */
   readonly towers?: readonly TowerName[]
+  /** File of the image tower; default: the one that the manifest names first. */
+  readonly imageVariant?: VariantName
   /** Default 16. */
   readonly maxBatch?: number
   /** How long the first item of a batch waits for company, in milliseconds. Default 0. */
@@ -30,10 +34,11 @@ export interface LoadModelOptions extends SessionOptions, VerifyOptions {
   /** Pictures of more pixels are refused. Default 50 million. */
   readonly maxPixels?: number
   /**
-   * Most pictures being decoded and resized at once. Default: as many as inference leaves cores, at least one; with more,
-   * a burst of pictures would take the cores from the batch that runs.
+   * Cores that inference and the preparing of pictures share: a batch on the CPU takes `threads` of them, a picture one,
+   * and one picture more fills the gaps. The rest waits, since a picture that takes a core from a running batch holds up
+   * all of its threads. Default: all.
    */
-  readonly maxPreparing?: number
+  readonly cores?: number
   /** Memory for text vectors. Default 16 MiB. */
   readonly textCacheBytes?: number
   readonly clock?: Clock
@@ -61,7 +66,8 @@ export interface EncodeOptions {
 export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
   const { dir, towers = ['image', 'text'], clock = systemClock } = options
   const manifest = await readManifest(dir)
-  const { image, text } = manifest
+  const { text } = manifest
+  const image = imageTowerOf(manifest, options.imageVariant)
   const files = [
     ...(towers.includes('image') ? [image.file] : []),
     ...(towers.includes('text') ? [text.file, text.tokenizer, text.tokenizerConfig] : []),
@@ -84,7 +90,13 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
       output: image.output,
     }
     const tower = new Tower(spec, options)
-    const batcher = new Batcher({ run: imageRunner(tower, image), clock, limits: limitsOf(image) })
+    const cores = new Slots(1 + (options.cores ?? availableParallelism()))
+    const batcher = new Batcher({
+      run: imageRunner(tower, image),
+      clock,
+      limits: limitsOf(image),
+      admit: run => cores.run(run, coresOf(options)),
+    })
     const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS
     parts.image = {
       tower,
@@ -94,7 +106,7 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
         batcher,
         maxPixels,
         maxAhead: 2 * maxBatch,
-        maxPreparing: options.maxPreparing ?? coresLeft(options.threads ?? defaultThreads()),
+        cores,
       }),
     }
   }
@@ -113,8 +125,9 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
   return new ClipModel(parts)
 }
 
-function coresLeft(threads: number): number {
-  return Math.max(1, availableParallelism() - threads)
+/** How many cores a run keeps busy. */
+function coresOf({ provider = 'cpu', threads = defaultThreads() }: SessionOptions): number {
+  return provider === 'cpu' ? threads : 1
 }
 
 interface Half<Item, Encoder> {

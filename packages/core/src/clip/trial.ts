@@ -69,7 +69,8 @@ export async function runTrial(trial: Trial, options: TrialOptions): Promise<Tri
     serialization: 'advanced',
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    timeout: timeoutMs,
+    // Node takes whole milliseconds only.
+    timeout: Math.ceil(timeoutMs),
     killSignal: 'SIGKILL',
     ...(signal === undefined ? {} : { signal }),
   })

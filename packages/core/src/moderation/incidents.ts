@@ -35,11 +35,11 @@ const NOTABLE_GROWTH = 0.1
 /** Without a frame for so long nobody knows whether it went on: the incident ends where it was last seen. */
 const MAX_GAP_MS = 15 * 60_000
 
-interface Streak {
-  readonly startedAt: number
-  frames: number
-  peakScore: number
-  bestFrame: number
+/** A frame that reached `on`. */
+interface Hit {
+  readonly at: number
+  readonly seq: number
+  readonly score: number
 }
 
 interface Active {
@@ -51,15 +51,17 @@ interface Active {
 }
 
 interface Track {
-  streak: Streak | undefined
+  /** Newest last; what an incident would begin with, `minFrames` at most. */
+  hits: Hit[]
   active: Active | undefined
   quietUntil: number
 }
 
 /**
- * The life of incidents, per camera and rule, on frame time: `on` reached for `minFrames` frames in a row begins one,
- * `off` undercut for `offDelaySeconds` ends it, and for `cooldownSeconds` afterwards none begins. One crossing is one
- * incident, never one per frame.
+ * The life of incidents, per camera and rule, on frame time: `on` reached by `minFrames` frames in a row (or, with
+ * `windowSeconds`, by as many within so long) begins one, `off` undercut for `offDelaySeconds` ends it, and for
+ * `cooldownSeconds` afterwards none begins. A rule that goes off duty ends what is open. One crossing is one incident,
+ * never one per frame.
  */
 export class Incidents {
   readonly #newId: () => string
@@ -74,7 +76,7 @@ export class Incidents {
   restore(open: readonly IncidentStep[]): void {
     for (const last of open) {
       const active = { last, belowSince: undefined, reportedAt: last.at, reportedPeak: last.peakScore }
-      this.#tracksOf(last.camera).set(last.rule, { streak: undefined, active, quietUntil: 0 })
+      this.#tracksOf(last.camera).set(last.rule, { hits: [], active, quietUntil: 0 })
     }
   }
 
@@ -96,38 +98,37 @@ export class Incidents {
     const scores = new Map(judgements.map(({ rule, score }) => [rule.id, score]))
     for (const { rule, score } of judgements) {
       if (score >= rule.on && !tracks.has(rule.id)) {
-        tracks.set(rule.id, { streak: undefined, active: undefined, quietUntil: 0 })
+        tracks.set(rule.id, { hits: [], active: undefined, quietUntil: 0 })
       }
     }
     for (const [id, track] of tracks) {
       const rule = rules?.rule(id)
-      const applies = rule !== undefined && rules?.appliesTo(rule, camera, at)
-      if (!applies || (track.active !== undefined && Math.abs(at - track.active.last.at) > MAX_GAP_MS)) {
-        if (track.active !== undefined) steps.push(ended(track.active))
+      const applies = rule !== undefined && rules?.appliesTo(rule, camera, at) === true
+      const { active } = track
+      if (active !== undefined && (!applies || Math.abs(at - active.last.at) > MAX_GAP_MS)) {
+        steps.push(ended(active))
         track.active = undefined
-        track.streak = undefined
+        track.quietUntil = active.last.at + (rule?.cooldownSeconds ?? 0) * 1000
       }
-      if (rule !== undefined && applies) {
+      if (applies) {
         const frame = { camera, at, seq, score: scores.get(id) ?? 0, rulesVersion: rules?.version ?? 1 }
         steps.push(...this.#advance(track, rule, frame))
-      }
-      const idle = track.active === undefined && track.streak === undefined && at >= track.quietUntil
-      if (!applies || idle) tracks.delete(id)
+      } else track.hits = []
+      const idle = track.active === undefined && track.hits.length === 0 && at >= track.quietUntil
+      if (rule === undefined || idle) tracks.delete(id)
     }
     return steps
   }
 
   #advance(track: Track, rule: CompiledRule, frame: JudgedFrame): IncidentStep[] {
     if (track.active !== undefined) return this.#goOn(track, track.active, rule, frame)
-    if (frame.score < rule.on) {
-      track.streak = undefined
-      return []
-    }
-    const streak = grown(track.streak, frame)
-    track.streak = streak
     // A clock that was set back must not stretch the pause.
     track.quietUntil = Math.min(track.quietUntil, frame.at + rule.cooldownSeconds * 1000)
-    if (streak.frames < rule.minFrames || frame.at < track.quietUntil) return []
+    track.hits = hitsWith(track.hits, rule, frame)
+    const enough = frame.score >= rule.on && track.hits.length >= rule.minFrames
+    if (!enough || frame.at < track.quietUntil) return []
+    const startedAt = Math.min(...track.hits.map(hit => hit.at))
+    const best = track.hits.reduce((most, hit) => (hit.score > most.score ? hit : most))
     const last: IncidentStep = {
       phase: 'new',
       incident: this.#newId(),
@@ -138,9 +139,12 @@ export class Incidents {
       camera: frame.camera,
       at: frame.at,
       score: frame.score,
-      ...streak,
+      startedAt,
+      frames: track.hits.length,
+      peakScore: best.score,
+      bestFrame: best.seq,
     }
-    track.streak = undefined
+    track.hits = []
     track.active = { last, belowSince: undefined, reportedAt: frame.at, reportedPeak: last.peakScore }
     return [last]
   }
@@ -148,7 +152,10 @@ export class Incidents {
   #goOn(track: Track, active: Active, rule: CompiledRule, frame: JudgedFrame): IncidentStep[] {
     const { at, score } = frame
     const holds = score >= Math.min(rule.off, rule.on)
-    active.last = { ...active.last, phase: 'update', at, score, ...(holds ? grown(active.last, frame) : {}) }
+    const { last } = active
+    // Nothing is over before it began, even when the clock was set back in between.
+    const startedAt = Math.min(last.startedAt, at)
+    active.last = { ...last, phase: 'update', at, startedAt, score, ...(holds ? grown(last, frame) : {}) }
     active.belowSince = holds ? undefined : Math.min(active.belowSince ?? at, at)
     active.reportedAt = Math.min(active.reportedAt, at)
     if (active.belowSince !== undefined && at - active.belowSince >= rule.offDelaySeconds * 1000) {
@@ -182,11 +189,24 @@ interface JudgedFrame {
   readonly rulesVersion: number
 }
 
-function grown(streak: Streak | undefined, { at, seq, score }: JudgedFrame): Streak {
-  if (streak === undefined) return { startedAt: at, frames: 1, peakScore: score, bestFrame: seq }
-  const best = score > streak.peakScore ? { peakScore: score, bestFrame: seq } : {}
-  const { startedAt, frames, peakScore, bestFrame } = streak
-  return { startedAt, frames: frames + 1, peakScore, bestFrame, ...best }
+/**
+ * The frames at `on` or above that count together with this one. Without a window one frame below breaks the row. With
+ * one, frames from the future are those of a clock that was set back since: they do not count.
+ */
+function hitsWith(hits: readonly Hit[], rule: CompiledRule, { at, seq, score }: JudgedFrame): Hit[] {
+  const windowMs = rule.windowSeconds * 1000
+  const hit = score >= rule.on ? [{ at, seq, score }] : []
+  if (windowMs === 0 && hit.length === 0) return []
+  const kept = windowMs === 0 ? hits : hits.filter(each => each.at <= at && at - each.at <= windowMs)
+  return [...kept, ...hit].slice(-rule.minFrames)
+}
+
+function grown(
+  { frames, peakScore, bestFrame }: IncidentStep,
+  { seq, score }: JudgedFrame,
+): Pick<IncidentStep, 'frames' | 'peakScore' | 'bestFrame'> {
+  const best = score > peakScore ? { peakScore: score, bestFrame: seq } : { peakScore, bestFrame }
+  return { frames: frames + 1, ...best }
 }
 
 function ended({ last }: Active): IncidentStep {

@@ -96,6 +96,20 @@ export const CameraStatus = Type.Object(
 )
 export type CameraStatus = Static<typeof CameraStatus>
 
+export const NodeStarting = Type.Object(
+  {
+    phase: Type.Enum(['opening-model', 'building-engine', 'choosing-provider']),
+    detail: Type.Optional(Type.String({ maxLength: 200 })),
+    /** 0 to 1, where it is known. */
+    progress: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    since: Millis,
+    /** Why the agent gave up; it has ended, or is about to. */
+    error: Type.Optional(Type.String({ maxLength: 500 })),
+  },
+  { additionalProperties: false },
+)
+export type NodeStarting = Static<typeof NodeStarting>
+
 /** `state`, JSON, retained; the will is the same document with online false. */
 export const NodeState = Type.Object(
   {
@@ -110,18 +124,7 @@ export const NodeState = Type.Object(
       description: 'Execution provider in use; empty while there is none.',
     }),
     /** What the agent does before it can judge frames; absent once it can. */
-    starting: Type.Optional(
-      Type.Object(
-        {
-          phase: Type.Enum(['opening-model', 'building-engine', 'choosing-provider']),
-          detail: Type.Optional(Type.String({ maxLength: 200 })),
-          /** 0 to 1, where it is known. */
-          progress: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
-          since: Millis,
-        },
-        { additionalProperties: false },
-      ),
-    ),
+    starting: Type.Optional(NodeStarting),
     rulesGroup: Name,
     rulesVersion: Type.Integer({ minimum: 0, description: '0: no bundle applied yet.' }),
     rulesError: Type.Optional(
@@ -156,6 +159,10 @@ export const NodeStats = Type.Object(
     outboxDropped: Count,
     encodeP50Ms: Type.Number({ minimum: 0 }),
     decisionP95Ms: Type.Number({ minimum: 0 }),
+    /** Actions that incidents triggered: done, given up, and dropped because too many waited. */
+    actionsSent: Type.Optional(Count),
+    actionsFailed: Type.Optional(Count),
+    actionsDropped: Type.Optional(Count),
     rssBytes: Count,
     cameras: Type.Array(CameraStatus, { maxItems: 256 }),
   },

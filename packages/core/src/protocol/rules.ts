@@ -86,7 +86,7 @@ export const Rule = Type.Object(
         exclusiveMinimum: 0,
         maximum: 1,
         description:
-          'Review band: from this score up to `on` a frame is worth a look, but raises no incident. Absent: no band.',
+          'Review band: from this score up to `on` a frame is worth a look, but raises no incident. Absent: moderations take `off`.',
       }),
     ),
     minSimilarity: Type.Number({
@@ -248,6 +248,12 @@ export const RuleBundle = Type.Object(
 
 export type RuleBundle = Static<typeof RuleBundle>
 
+const ShortBytes = Type.Refine(
+  Bytes,
+  value => value instanceof Uint8Array && value.byteLength <= 1024,
+  () => 'must be bytes, 1024 at most',
+)
+
 /** What lies on the rules topic: a bundle and who vouches for it. */
 export const SignedRules = Type.Object(
   {
@@ -255,6 +261,8 @@ export const SignedRules = Type.Object(
     keyId: Type.String({ pattern: '^[0-9a-f]{16}$', description: 'See `signingKeyId`.' }),
     /** Ed25519 (RFC 8032) over topic and bundle, see `signBundle`: a bundle counts only where it was sent. */
     signature: Bytes,
+    /** The signer's, SPKI in DER. Read only by devices that have no keys of their own: they trust the first one they see. */
+    publicKey: Type.Optional(ShortBytes),
     /** A `RuleBundle` as MessagePack. */
     bundle: Bytes,
   },

@@ -1,12 +1,13 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Candidate, Measurement } from '@sightline/core/clip/benchmark.js'
 import { measure } from '@sightline/core/clip/benchmark.js'
 import { loadModel } from '@sightline/core/clip/model.js'
 import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
+import { engineFile } from '@sightline/core/clip/ort-session.js'
 import { PROBE_INPUT, probeExpected, probeModel } from '@sightline/core/clip/probe-model.js'
 import { chooseProvider, type ProviderState } from '@sightline/core/clip/provider-choice.js'
 import {
@@ -261,8 +262,67 @@ describe('choosing', () => {
       onState,
     })
     expect(choice.provider).toBe('tensorrt')
-    expect(choice.engineDir).toMatch(/tensorrt\/[0-9a-f]{16}$/)
     expect(states).toContainEqual({ state: 'building TensorRT engine', elapsedMs: 5000 })
+  })
+
+  test('measures a build of an engine against the last one', async () => {
+    const { run } = pretend({ tensorrt: 1 })
+    const states: ProviderState[] = []
+    const built: typeof measure = async (candidate, options) => {
+      const measured = await run(candidate, options)
+      return measured.ok ? { ...measured, readyMs: candidate.provider === 'tensorrt' ? 20_000 : 5 } : measured
+    }
+    const clock: Clock = {
+      now: () => 0,
+      monotonic: () => 5000 * states.filter(({ state }) => state === 'building TensorRT engine').length,
+      sleep: () => new Promise(resolve => setImmediate(resolve)),
+    }
+    const options = {
+      dir,
+      provider: 'tensorrt',
+      cacheDir,
+      probe: reportsOf(['tensorrt']),
+      measure: built,
+      clock,
+      onState: (state: ProviderState) => states.push(state),
+    } as const
+    await chooseProvider(options)
+    const times = join(cacheDir, 'tensorrt', 'build-times.json')
+    expect(JSON.parse(await readFile(times, 'utf8'))).toEqual({ 'tiny fp32': 20_000 })
+    const building = () => states.filter(({ state }) => state === 'building TensorRT engine')
+    expect(building()[0]).toEqual({ state: 'building TensorRT engine', elapsedMs: 0 })
+
+    // No engine was kept, so what was remembered of the ratings does not spare the build.
+    states.length = 0
+    await chooseProvider(options)
+    expect(building()[0]).toEqual({ state: 'building TensorRT engine', elapsedMs: 0, progress: 0 })
+    expect(building()[1]).toEqual({ state: 'building TensorRT engine', elapsedMs: 5000, progress: 0.25 })
+    expect(building().at(-1)).toMatchObject({ progress: 0.99 })
+  })
+
+  test('needs no build where the engine of this model, device and version is kept', async () => {
+    const { run, seen } = pretend({ tensorrt: 1 })
+    const states: ProviderState[] = []
+    const options = {
+      dir,
+      provider: 'tensorrt',
+      cacheDir,
+      probe: reportsOf(['tensorrt']),
+      onState: (state: ProviderState) => states.push(state),
+    } as const
+    const building: typeof measure = async (candidate, measuring) => {
+      if (measuring.engineDir === undefined) return run(candidate, measuring)
+      const engine = engineFile(measuring.engineDir, join(dir, candidate.file))
+      await mkdir(dirname(engine), { recursive: true })
+      await writeFile(engine, 'engine')
+      return run(candidate, measuring)
+    }
+    await chooseProvider({ ...options, measure: building })
+    states.length = 0
+    const measured = seen.length
+    await chooseProvider({ ...options, measure: building })
+    expect(seen).toHaveLength(measured)
+    expect(states.map(({ state }) => state)).toEqual(['probing', 'chosen'])
   })
 })
 

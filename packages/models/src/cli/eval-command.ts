@@ -4,6 +4,7 @@ import { loadModel } from '@sightline/core/clip/model.js'
 import { dot } from '@sightline/core/vector.js'
 import { Command, Option } from 'commander'
 import { evaluateModel, type Figure, type FlickrVectors } from '../eval/evaluate.ts'
+import { ProgressLines } from './progress-lines.ts'
 
 interface EvalFlags {
   readonly data: string
@@ -47,16 +48,22 @@ async function evaluate(
   photosDir: string,
   onFigure: (figure: Figure) => void,
 ): Promise<FlickrVectors> {
+  const progress = new ProgressLines()
   const model = await loadModel({ dir })
   try {
-    return await evaluateModel({ model, photosDir, onFigure })
+    const show = (figure: Figure) => {
+      progress.end()
+      onFigure(figure)
+    }
+    return await evaluateModel({ model, photosDir, onFigure: show, progress })
   } finally {
+    progress.end()
     await model.close()
   }
 }
 
 function figureLine({ dataset, metric, value }: Figure): string {
-  return `${dataset.padEnd(40)} ${metric.padEnd(26)} ${value.toFixed(1).padStart(5)}`
+  return `${dataset.padEnd(40)} ${metric.replace(/, %$/, '').padEnd(26)} ${value.toFixed(1).padStart(5)} %`
 }
 
 function distanceLine(

@@ -1,5 +1,7 @@
 import { dirname, join } from 'node:path'
+import { isFault, messageOf } from '@sightline/core/errors.js'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { loadTextSide, type TextSide } from '../quantize/decisions.ts'
 import type { PictureSettings } from '../quantize/pictures.ts'
 import type { QuantiseOptions } from '../quantize/quantize.ts'
 import { reportText } from '../quantize/report.ts'
@@ -24,6 +26,7 @@ interface Flags {
   readonly keepFloat: readonly string[]
   readonly externalData?: boolean
   readonly modelDir?: string
+  readonly textModel?: string
   readonly size?: number
   readonly resize?: 'crop' | 'squash'
   readonly mean?: readonly number[]
@@ -60,7 +63,14 @@ export function quantizeCommand(): Command {
       new Option('--target <target>', 'who runs a qdq model').choices(['cpu', 'tensorrt']).default('cpu'),
     )
     .option('--calibrate <dir>', 'pictures (JPEG, PNG, WebP) to calibrate and measure on')
-    .option('--texts <file>', 'sentences, one per line, to calibrate and measure on')
+    .option(
+      '--texts <file>',
+      'sentences, one per line, to calibrate and measure on; for an image tower: labels to tell pictures apart by',
+    )
+    .option(
+      '--text-model <dir>',
+      'model directory whose text tower embeds labels and rules; default: --model-dir, or the folder of the model',
+    )
     .addOption(
       new Option('--calibration <method>').choices(['minmax', 'percentile', 'entropy']).default('percentile'),
     )
@@ -113,9 +123,24 @@ async function optionsOf(input: string, flags: Flags): Promise<QuantiseOptions> 
     conv: flags.conv,
     keepFloat: flags.keepFloat,
     samples: sampleSource(input, flags, defaults),
+    textSide: await textSideOf(input, flags),
     sampleCount: flags.samples,
     searchMs: flags.searchSeconds * 1000,
     ...(flags.externalData === undefined ? {} : { external: flags.externalData }),
+  }
+}
+
+/** A text tower that was named must do; one that happens to lie there may. */
+async function textSideOf(input: string, flags: Flags): Promise<TextSide | { missing: string }> {
+  if (flags.calibrate === undefined) return { missing: 'labels and rules are about pictures (--calibrate)' }
+  if (flags.textModel !== undefined) return loadTextSide(flags.textModel, flags.texts)
+  const dir = flags.modelDir ?? dirname(input)
+  try {
+    return await loadTextSide(dir, flags.texts)
+  } catch (error) {
+    if (isFault(error, 'QUANTISE_NO_SAMPLES')) throw error
+    const reason = isFault(error, 'MODEL_MISSING') ? `no model with a text tower in ${dir}` : messageOf(error)
+    return { missing: `${reason}; give --text-model` }
   }
 }
 

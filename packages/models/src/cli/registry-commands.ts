@@ -1,4 +1,5 @@
 import { stderr } from 'node:process'
+import { VARIANTS, type VariantName } from '@sightline/core/clip/model-manifest.js'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { megabytes } from '../pull/free-space.ts'
 import { PullLines } from '../pull/progress.ts'
@@ -22,10 +23,13 @@ interface PullFlags extends StoreFlags {
   readonly reserve: number
 }
 
+type Variants = Partial<Record<VariantName, string>>
+
 interface ImportFlags extends StoreFlags {
   readonly image?: string
   readonly text?: string
   readonly tokenizer?: string
+  readonly variant: Variants
   readonly title?: string
   readonly version?: string
   readonly dim?: number
@@ -70,6 +74,12 @@ export function addRegistryCommands(program: Command): Command {
     .option('--image <file>', 'image tower, relative to the folder')
     .option('--text <file>', 'text tower')
     .option('--tokenizer <file>', 'tokenizer.json; tokenizer_config.json must lie beside it')
+    .option(
+      '--variant <kind=file>',
+      `image tower in another precision, ${VARIANTS.join(', ')}; may be repeated`,
+      variant,
+      {},
+    )
     .option('--title <text>', 'for people')
     .option('--version <text>', 'version of the model')
     .option('--dim <values>', 'embedding length', count)
@@ -162,7 +172,7 @@ async function pull(name: string, flags: PullFlags): Promise<void> {
 
 /** A name of the registry takes its layout and its hashes; any other name is a model of one's own. */
 async function take(dir: string, name: string, flags: ImportFlags): Promise<void> {
-  const { store, registry: files, json, license, licenseNotice, ...options } = flags
+  const { store, registry: files, json, license, licenseNotice, variant: variants, ...options } = flags
   const registry = await loadRegistry(files)
   const layout = new StoreLayout(store)
   const known = registry.find(name) !== undefined
@@ -170,6 +180,7 @@ async function take(dir: string, name: string, flags: ImportFlags): Promise<void
     ? { ...(await pullModel({ name, registry, layout, offline: dir, repin: false })), assumed: [] }
     : await importModel({
         ...options,
+        variants,
         dir,
         name,
         layout,
@@ -185,6 +196,14 @@ async function take(dir: string, name: string, flags: ImportFlags): Promise<void
 
 function collect(value: string, earlier: readonly string[]): string[] {
   return [...earlier, value]
+}
+
+function variant(value: string, earlier: Variants): Variants {
+  const [kind = '', file = ''] = value.split(/=(.*)/s)
+  const known = VARIANTS.find(each => each === kind)
+  if (known === undefined || file === '')
+    throw new InvalidArgumentError(`as in fp16=vision_fp16.onnx; kinds are ${VARIANTS.join(', ')}`)
+  return { ...earlier, [known]: file }
 }
 
 function number(text: string): number {

@@ -5,6 +5,7 @@ import type { ClipModel } from '@sightline/core/clip/model.js'
 import type { ModelManifest } from '@sightline/core/clip/model-manifest.js'
 import { meanDirection } from '@sightline/core/clip/text-encoder.js'
 import { dot } from '@sightline/core/vector.js'
+import { type Progress, silent } from '../quantize/progress.ts'
 import { accuracy, areaUnderCurve, RANKS, recalls } from './metrics.ts'
 import { type Photo, readData, readPhotoSet } from './photo-set.ts'
 
@@ -26,6 +27,8 @@ export interface EvaluateOptions {
   readonly photosDir: string
   /** Hears of each figure as it is there. */
   readonly onFigure: (figure: Figure) => void
+  /** Hears how far the embedding has come: pictures take minutes. */
+  readonly progress?: Progress
 }
 
 /** A model's vectors of the Flickr8k test set, to be compared with another's. */
@@ -41,12 +44,13 @@ const PORTION = 256
  * Held-out quality, figure by figure: retrieval on Flickr8k's test list and COCO, zero-shot classification on the rest.
  * @throws EVAL_DATA_MISSING when a set is not there; MODEL_*
  */
-export async function evaluateModel({ model, photosDir, onFigure }: EvaluateOptions): Promise<FlickrVectors> {
+export async function evaluateModel(options: EvaluateOptions): Promise<FlickrVectors> {
+  const { model, photosDir, onFigure, progress = silent } = options
   const phrases = JSON.parse(
     readFileSync(new URL('../../zero-shot.json', import.meta.url), 'utf8'),
   ) as Phrases
   const photoSet = (name: string) => readPhotoSet(join(photosDir, `${name}.tar`))
-  const suite = new Suite(model, onFigure)
+  const suite = new Suite(model, onFigure, progress)
 
   const flickr = flickrTest(photosDir, photoSet('flickr8k'))
   const vectors = await suite.retrieval('Flickr8k test (1,000 photos)', flickr)
@@ -71,15 +75,18 @@ class Suite {
   readonly #model: ClipModel
   readonly #report: (figure: Figure) => void
 
-  constructor(model: ClipModel, report: (figure: Figure) => void) {
+  readonly #progress: Progress
+
+  constructor(model: ClipModel, report: (figure: Figure) => void, progress: Progress) {
     this.#model = model
     this.#report = report
+    this.#progress = progress
   }
 
   async retrieval(dataset: string, photos: readonly Photo[], note?: string): Promise<FlickrVectors> {
     const captions = photos.flatMap(photo => photo.captions)
     const owner = photos.flatMap((photo, index) => photo.captions.map(() => index))
-    const images = await this.#images(photos)
+    const images = await this.#images(photos, dataset)
     const texts = await this.#texts(captions)
     const { textToImage, imageToText } = recalls(images, texts, owner)
     for (const [direction, values] of [
@@ -107,7 +114,7 @@ class Suite {
     const names = Object.keys(prompts)
     const classes: Float32Array[] = []
     for (const name of names) classes.push(meanDirection(await this.#texts(prompts[name]!)))
-    const images = await this.#images(photos)
+    const images = await this.#images(photos, dataset)
     const labels = photos.map(photo => names.indexOf(folder(photo, depth)))
     const counted = { dataset: `${dataset}, ${photos.length} photos`, ...(note ? { note } : {}) }
     this.#report({ ...counted, metric: 'accuracy, %', value: accuracy(images, classes, labels) })
@@ -117,8 +124,15 @@ class Suite {
     this.#report({ ...counted, metric: 'area under ROC, %', value: areaUnderCurve(margins, positive) })
   }
 
-  #images(photos: readonly Photo[]): Promise<Float32Array[]> {
-    return inPortions(photos, portion => this.#model.encodeImages(portion.map(photo => photo.jpeg)))
+  async #images(photos: readonly Photo[], dataset: string): Promise<Float32Array[]> {
+    let done = 0
+    this.#progress.start(dataset, photos.length)
+    return inPortions(photos, async portion => {
+      const encoded = await this.#model.encodeImages(portion.map(photo => photo.jpeg))
+      done += portion.length
+      this.#progress.advance(done, 'pictures')
+      return encoded
+    })
   }
 
   #texts(texts: readonly string[]): Promise<Float32Array[]> {

@@ -1,5 +1,6 @@
 import { readManifest, verifyFiles } from '@sightline/core/clip/model-files.js'
 import { type ModelManifest, modelFingerprint } from '@sightline/core/clip/model-manifest.js'
+import { imageFiles } from '@sightline/core/clip/variants.js'
 import { isFault } from '@sightline/core/errors.js'
 
 type ManifestFile = ModelManifest['image']['file']
@@ -38,8 +39,10 @@ export async function verifyModel(dir: string): Promise<VerifyReport> {
 }
 
 /** Each file once: both towers may lie in the same one. */
-export function filesOf({ image, text }: ModelManifest): ManifestFile[] {
-  const all = [image.file, text.file, text.tokenizer, text.tokenizerConfig]
+export function filesOf(manifest: ModelManifest): ManifestFile[] {
+  const { text } = manifest
+  const images = imageFiles(manifest).map(({ file }) => file)
+  const all = [...images, text.file, text.tokenizer, text.tokenizerConfig]
   return [...new Map(all.map(file => [file.path, file])).values()]
 }
 

@@ -19,5 +19,6 @@ export async function requireSpace(dir: string, neededBytes: number, reserveByte
 }
 
 export function megabytes(bytes: number): string {
+  if (bytes > 0 && bytes < 1e5) return `${(bytes / 1000).toFixed(1)} kB`
   return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
 }

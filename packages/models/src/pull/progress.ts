@@ -67,7 +67,8 @@ export class PullLines implements PullProgress {
     const amount = `${megabytes(doneBytes)}${this.#total === undefined ? '' : ` of ${megabytes(this.#total)}`}`
     const text = `${this.#path}  ${amount}  ${megabytes(perSecond)}/s${complete ? '' : left}`
     if (!this.#stream.isTTY) {
-      this.#line(text)
+      // What is there within a moment was announced a moment ago.
+      if (!complete || now - this.#startedMs >= LINE_EVERY_MS) this.#line(text)
       return
     }
     const filled = Math.round((share ?? 0) * BAR_CHARS)

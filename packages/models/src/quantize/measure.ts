@@ -63,6 +63,19 @@ export class Reference {
     return { ...summarise(cosines), ...this.structure(outputs) }
   }
 
+  /** The samples' vectors under both models: the output named, or the only one. Undefined when that cannot be told. */
+  async vectors(
+    variant: SessionSource,
+    names: readonly string[],
+  ): Promise<{ float: Float32Array[]; variant: Float32Array[] } | undefined> {
+    const known = [...this.outputs[0]!.keys()]
+    const name = known.length === 1 ? known[0] : names.find(each => known.includes(each))
+    if (name === undefined) return undefined
+    const outputs = await runAll(variant, this.samples)
+    const of = (each: readonly Map<string, Float32Array>[]) => each.map(output => output.get(name)!)
+    return { float: of(this.outputs), variant: of(outputs) }
+  }
+
   private structure(
     outputs: readonly Map<string, Float32Array>[],
   ): Pick<Agreement, 'centred' | 'neighbours'> {

@@ -4,17 +4,20 @@ import { GraphIndex } from '../onnx/graph.ts'
 import { type LoadedModel, readModel, writeModel } from '../onnx/model-file.ts'
 import { DYNAMIC_OPSET, raiseOpset } from '../onnx/opset.ts'
 import { type ModelProto, opsetOf } from '../onnx/proto.ts'
+import { IMAGE_OUTPUTS } from '../store/towers.ts'
 import { type CalibrationMethod, collectHistograms, rangesOf } from './calibrate.ts'
 import { hasExactInt8 } from './cpu.ts'
+import { compareDecisions, type TextSide } from './decisions.ts'
 import { quantiseDynamic } from './dynamic.ts'
 import { foldBatchNorms } from './fold-batchnorm.ts'
 import { planInputs } from './inputs.ts'
 import { type Layer, type SkippedLayer, surveyLayers } from './layers.ts'
-import { compareSpeed, Reference } from './measure.ts'
+import { type Agreement, compareSpeed, Reference } from './measure.ts'
 import type { Progress } from './progress.ts'
 import { type QdqTarget, quantiseQdq } from './qdq.ts'
 import { planQdq } from './qdq-plan.ts'
 import type { KeptInFloat, QuantiseReport } from './report.ts'
+import type { SessionSource } from './runtime.ts'
 import { loadSamples, type SampleSet, type SampleSource } from './samples.ts'
 import { type KeptLayer, type SearchResult, searchLayers } from './sensitivity.ts'
 import { WeightStore } from './weights.ts'
@@ -37,6 +40,8 @@ export interface QuantiseOptions {
   readonly samples: SampleSource
   readonly sampleCount: number
   readonly searchMs: number
+  /** What labels and rules are told by; or why there is none. */
+  readonly textSide?: TextSide | { readonly missing: string }
   /** Undefined: weights move to a side file when one protobuf cannot hold them. */
   readonly external?: boolean
 }
@@ -66,6 +71,7 @@ export async function quantiseFile(options: QuantiseOptions, progress: Progress)
     options.output,
     options.external === undefined ? {} : { external: options.external },
   )
+  const decisions = await decisionsOf(result.reference, { model, dir: loaded.dir }, options)
   const first = job.samples.measuring[0]
   if (first) progress.start('measure speed', 0)
   const float = { model: loaded.model, dir: loaded.dir }
@@ -83,6 +89,7 @@ export async function quantiseFile(options: QuantiseOptions, progress: Progress)
     keptInFloat: [...result.kept.map(entry => keptEntry(entry, options)), ...job.skipped],
     minCosine: options.minCosine,
     agreement: result.agreement,
+    decisions,
     speed,
     samples: {
       calibration: job.samples.calibration.length,
@@ -144,18 +151,15 @@ async function samplesFor(index: GraphIndex, options: QuantiseOptions): Promise<
   return loadSamples(planInputs(index), options.samples, options.sampleCount)
 }
 
-async function choose(
-  job: Job,
-  options: QuantiseOptions,
-  progress: Progress,
-): Promise<SearchResult | Unmeasured> {
+async function choose(job: Job, options: QuantiseOptions, progress: Progress): Promise<Choice> {
   const { measuring } = job.samples
   if (measuring.length === 0) {
-    return { model: await job.build(job.layers), agreement: null, kept: [], reached: true }
+    const model = await job.build(job.layers)
+    return { model, agreement: null, kept: [], reached: true, reference: undefined }
   }
   progress.start('run the float model', 0)
   const reference = await Reference.of({ model: job.model, dir: job.dir }, measuring)
-  return searchLayers(
+  const found = await searchLayers(
     {
       layers: job.layers,
       build: job.build,
@@ -170,9 +174,32 @@ async function choose(
     },
     progress,
   )
+  return { ...found, reference }
 }
 
-type Unmeasured = Omit<SearchResult, 'agreement'> & { readonly agreement: null }
+type Choice = Omit<SearchResult, 'agreement'> &
+  ({ agreement: null; reference: undefined } | { agreement: Agreement; reference: Reference })
+
+/** Whether pictures are taken for the same things, or why that could not be found out. */
+async function decisionsOf(
+  reference: Reference | undefined,
+  quantised: SessionSource,
+  { textSide, samples }: QuantiseOptions,
+): Promise<QuantiseReport['decisions']> {
+  if (!samples.pictures || reference === undefined)
+    return { notMeasured: 'labels and rules are about pictures (--calibrate)' }
+  if (textSide === undefined || 'missing' in textSide)
+    return { notMeasured: textSide?.missing ?? 'there is no text tower' }
+  const vectors = await reference.vectors(quantised, IMAGE_OUTPUTS)
+  const length = vectors?.float[0]?.length
+  if (vectors === undefined || length !== textSide.dim) {
+    const found = vectors === undefined ? 'several outputs' : `${length} values a picture`
+    return {
+      notMeasured: `the model gives ${found}, the text tower of ${textSide.fingerprint} ${textSide.dim}`,
+    }
+  }
+  return compareDecisions(textSide, vectors.float, vectors.variant)
+}
 
 function wantedLayers(
   survey: { readonly layers: readonly Layer[]; readonly skipped: readonly SkippedLayer[] },

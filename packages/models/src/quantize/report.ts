@@ -1,3 +1,4 @@
+import type { Decisions } from './decisions.ts'
 import type { Agreement, Speed } from './measure.ts'
 
 export interface KeptInFloat {
@@ -22,6 +23,8 @@ export interface QuantiseReport {
   readonly keptInFloat: readonly KeptInFloat[]
   readonly minCosine: number | null
   readonly agreement: Agreement | null
+  /** Zero-shot labels and rules; or why they were not compared. */
+  readonly decisions: Decisions | { readonly notMeasured: string }
   readonly speed: Speed | null
   readonly samples: { readonly calibration: number; readonly measuring: number; readonly unreadable: number }
   readonly warnings: readonly string[]
@@ -31,6 +34,17 @@ export interface QuantiseReport {
 const MAX_LISTED = 40
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`
 const share = (value: number | null): string => (value === null ? 'too few samples' : value.toFixed(5))
+
+function decisionLines(decisions: QuantiseReport['decisions']): string[] {
+  if ('notMeasured' in decisions) return [`decisions  not measured: ${decisions.notMeasured}`]
+  const { pictures, sameLabel, labels, labelSource, sameRules, rules, fired, textModel } = decisions
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`
+  return [
+    `zero-shot  ${percent(sameLabel)} the same label  (${pictures} pictures, ${labels} labels of ${labelSource})`,
+    `rules      ${percent(sameRules)} the same decisions  (${pictures} pictures, ${rules} starter rules: ${fired.float} times fired by float, ${fired.quantised} by int8)`,
+    `           texts by ${textModel}`,
+  ]
+}
 
 /** The report as lines for people. */
 export function reportText(report: QuantiseReport): string {
@@ -48,6 +62,7 @@ export function reportText(report: QuantiseReport): string {
       `neighbours ${agreement.neighbours === null ? 'too few samples' : `${(100 * agreement.neighbours).toFixed(1)} % the same`}`,
     )
   } else lines.push('cosine     not measured: give pictures (--calibrate) or sentences (--texts)')
+  lines.push(...decisionLines(report.decisions))
   if (speed) {
     lines.push(
       `speed      ${speed.floatMs.toFixed(1)} ms -> ${speed.quantisedMs.toFixed(1)} ms, one thread, batch 1  (${speed.ratio.toFixed(2)}x faster)`,

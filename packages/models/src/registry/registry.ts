@@ -77,11 +77,14 @@ function contradictions({ files }: RegistryEntry): string[] {
     seen.set(file.path, file)
     if (file.path === 'manifest.json') faults.push('files: manifest.json is written by the pull')
   }
+  if (files.variants && files.image.path === files.text.path)
+    faults.push('files.variants: the image tower needs a file of its own')
   return faults
 }
 
 function listed(files: RegistryEntry['files']): SourceFile[] {
-  return [files.tokenizerConfig, files.tokenizer, files.image, files.text, ...(files.more ?? [])]
+  const { tokenizerConfig, tokenizer, image, text, variants = {}, more = [] } = files
+  return [tokenizerConfig, tokenizer, image, text, ...Object.values(variants), ...more]
 }
 
 /** Every file once, the small ones first: a wrong revision shows before hundreds of megabytes are fetched. */

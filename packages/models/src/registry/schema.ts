@@ -58,6 +58,20 @@ export const RegistryEntry = Type.Object(
         text: SourceFile,
         tokenizer: SourceFile,
         tokenizerConfig: SourceFile,
+        variants: Type.Optional(
+          Type.Object(
+            {
+              fp32: Type.Optional(SourceFile),
+              fp16: Type.Optional(SourceFile),
+              dynamic: Type.Optional(SourceFile),
+              qdq: Type.Optional(SourceFile),
+            },
+            {
+              additionalProperties: false,
+              description: 'The image tower in other precisions; devices take what suits their provider.',
+            },
+          ),
+        ),
         more: Type.Optional(
           Type.Array(SourceFile, {
             maxItems: 64,

@@ -1,4 +1,5 @@
 import { join, posix } from 'node:path'
+import type { ModelFile } from '@sightline/core/clip/model-files.js'
 import { ModelManifest } from '@sightline/core/clip/model-manifest.js'
 import { fault } from '@sightline/core/errors.js'
 import { conforms, faultLines, schemaFaults } from '@sightline/core/schema.js'
@@ -66,6 +67,16 @@ export function describeModel(
       resize,
       mean,
       std,
+      ...(files.variants
+        ? {
+            variants: describeVariants(
+              dir,
+              files.variants,
+              { ...image, ...entry.image, dim: entry.dim },
+              file,
+            ),
+          }
+        : {}),
     },
     text: {
       file: file(files.text),
@@ -94,6 +105,39 @@ export function describeModel(
     'MODEL_INVALID',
     `the manifest of ${entry.name}:\n${faultLines(schemaFaults(ModelManifest, manifest))}`,
   )
+}
+
+type Variants = NonNullable<ModelDescription['files']['variants']>
+
+/** What an image tower must be like to stand for another. */
+export interface TowerShape {
+  readonly input: string
+  readonly output: string
+  readonly dim: number
+  readonly size: number
+}
+
+/**
+ * The `variants` of a manifest. Whether their embeddings agree shows on the device, by the canary.
+ * @throws MODEL_INVALID when a file's tensors or its precision are not as wanted
+ */
+export function describeVariants(
+  dir: string,
+  files: Variants,
+  { input, output, dim, size }: TowerShape,
+  factsOf: (file: { path: string }) => ModelFile,
+): NonNullable<ModelManifest['image']['variants']> {
+  const entries = Object.entries(files).map(([name, { path }]) => {
+    const header = readOnnxHeader(join(dir, path))
+    const tower = imageTower(header, { input, output }, path)
+    refuseOthers(path, tower.others)
+    agree(path, 'embedding length', tower.dim, dim)
+    agree(path, 'picture size', tower.size, size)
+    const kind = header.precision !== 'int8' ? header.precision : header.dynamic ? 'dynamic' : 'qdq'
+    if (kind !== name) throw fault('MODEL_INVALID', `${path} is listed as ${name}, but it is ${kind}`)
+    return [name, { file: factsOf({ path }), ...(tower.maxBatch ? { maxBatch: tower.maxBatch } : {}) }]
+  })
+  return Object.fromEntries(entries)
 }
 
 function agree(path: string, what: string, found: number | undefined, wanted: number): void {

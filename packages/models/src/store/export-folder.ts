@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import type { VariantName } from '@sightline/core/clip/model-manifest.js'
 import { fault } from '@sightline/core/errors.js'
 import type { ModelDescription } from './describe.ts'
 import { readOnnxHeader } from './onnx-header.ts'
@@ -11,6 +12,8 @@ export interface ImportOptions extends PreprocessHints {
   readonly image?: string | undefined
   readonly text?: string | undefined
   readonly tokenizer?: string | undefined
+  /** The image tower in other precisions. */
+  readonly variants?: Readonly<Partial<Record<VariantName, string>>> | undefined
   readonly title?: string | undefined
   readonly version?: string | undefined
   readonly dim?: number | undefined
@@ -40,14 +43,20 @@ const TEXT_FILE = /(?:^|\/)(?:textual|text)(?:[^/]*\/model)?[^/]*\.onnx$/i
 const ONE_FILE = /(?:^|\/)model[^/]*\.onnx$/i
 
 /** @throws MODEL_MISSING, MODEL_INVALID when there is more than one candidate, or none */
-export async function findExport({ dir, image, text, tokenizer }: ExportRequest): Promise<ExportFiles> {
+export async function findExport({
+  dir,
+  image,
+  text,
+  tokenizer,
+  variants = {},
+}: ExportRequest): Promise<ExportFiles> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true }).catch(cause => {
     throw fault('MODEL_MISSING', `cannot read ${dir}`, { cause })
   })
   const paths = entries
     .filter(entry => entry.isFile())
     .map(entry => relative(dir, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
-    .filter(path => path.split('/').length <= 3)
+    .filter(path => path.split('/').length <= 3 && !Object.values(variants).includes(path))
     .sort()
   const pick = (given: string | undefined, pattern: RegExp) => {
     if (given) return [given]

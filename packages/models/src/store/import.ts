@@ -1,17 +1,25 @@
 import { constants } from 'node:fs'
 import { copyFile, mkdir, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, posix } from 'node:path'
+import { basename, dirname, join, posix, resolve } from 'node:path'
 import { readManifest } from '@sightline/core/clip/model-files.js'
-import { type ModelManifest, modelFingerprint } from '@sightline/core/clip/model-manifest.js'
+import { type ModelManifest, modelFingerprint, VARIANTS } from '@sightline/core/clip/model-manifest.js'
 import { fault } from '@sightline/core/errors.js'
 import { filesOf } from '../inspect/verify.ts'
 import { RESERVE_BYTES, requireSpace } from '../pull/free-space.ts'
+import { UNPINNED } from '../registry/schema.ts'
 import { storeFault } from './atomic-file.ts'
 import { lockModel } from './busy-lock.ts'
-import { describeModel, type FileFacts, type ModelDescription, weightFilesOf } from './describe.ts'
+import {
+  describeModel,
+  describeVariants,
+  type FileFacts,
+  type ModelDescription,
+  weightFilesOf,
+} from './describe.ts'
 import { describeExport, findExport, type ImportOptions } from './export-folder.ts'
 import { hashFile } from './hash-file.ts'
 import { installModel, recoverModel } from './install.ts'
+import { towersOf } from './model-store.ts'
 import { isSafePath, type StoreLayout } from './paths.ts'
 import { writePins } from './pins.ts'
 import { isOneFile, splitTowers } from './split-towers.ts'
@@ -74,17 +82,20 @@ interface Taken {
   readonly assumed: readonly string[]
 }
 
-async function takeModelDir({ dir, name, reserveBytes }: ImportRequest, staging: string): Promise<Taken> {
+async function takeModelDir(request: ImportRequest, staging: string): Promise<Taken> {
+  const { dir, name, reserveBytes } = request
   const manifest = { ...(await readManifest(dir)), name }
   const listed = filesOf(manifest)
   const bad = listed.find(({ path }) => !isSafePath(path))
   if (bad)
     throw fault('MODEL_INVALID', `the manifest names "${bad.path}", which is no path inside its folder`)
   const paths = listed.map(({ path }) => path)
-  const weights = [...new Set([manifest.image.file.path, manifest.text.file.path])].flatMap(path =>
-    weightFilesOf(dir, path),
-  )
-  const copies = [...paths, ...weights].map(path => ({ from: join(dir, path), to: path }))
+  const weights = towersOf(manifest).flatMap(path => weightFilesOf(dir, path))
+  const added = variantFiles(request)
+  const copies = [
+    ...[...paths, ...weights].map(path => ({ from: join(dir, path), to: path })),
+    ...added.copies,
+  ]
   const facts = await copyAll(copies, staging, reserveBytes)
   for (const { path, sha256 } of listed) {
     if (facts.get(path)?.sha256 === sha256) continue
@@ -93,7 +104,36 @@ async function takeModelDir({ dir, name, reserveBytes }: ImportRequest, staging:
       `${join(dir, path)} has sha256 ${facts.get(path)?.sha256}, not ${sha256}`,
     )
   }
-  return { manifest, facts, assumed: [] }
+  if (added.copies.length === 0) return { manifest, facts, assumed: [] }
+  const { image, dim } = manifest
+  const described = describeVariants(staging, added.files, { ...image, dim }, ({ path }) => ({
+    path,
+    ...facts.get(path)!,
+  }))
+  const variants = { ...image.variants, ...described }
+  return { manifest: { ...manifest, image: { ...image, variants } }, facts, assumed: [] }
+}
+
+/** Each variant in a folder of its own, so that weight files beside it keep their names. */
+function variantFiles({ dir, variants = {} }: ImportRequest) {
+  const copies: { from: string; to: string }[] = []
+  const files: NonNullable<ModelDescription['files']['variants']> = {}
+  for (const kind of VARIANTS) {
+    const given = variants[kind]
+    if (given === undefined) continue
+    const from = resolve(dir, given)
+    const to = `image/${kind}/${basename(from)}`
+    if (!isSafePath(to))
+      throw fault('MODEL_INVALID', `rename ${from}: only letters, digits, ".", "_" and "-"`)
+    for (const path of ['', ...weightFilesOf(dirname(from), basename(from))])
+      copies.push(
+        path === ''
+          ? { from, to }
+          : { from: join(dirname(from), path), to: posix.join(posix.dirname(to), path) },
+      )
+    files[kind] = { path: to, bytes: null, sha256: UNPINNED }
+  }
+  return { copies, files }
 }
 
 async function takeExport(request: ImportRequest, staging: string): Promise<Taken> {
@@ -110,6 +150,9 @@ async function takeExport(request: ImportRequest, staging: string): Promise<Take
       from: join(dirname(onnx), path),
       to: posix.join(posix.dirname(to), path),
     }))
+  const added = variantFiles(request)
+  if (same && added.copies.length > 0)
+    throw fault('MODEL_INVALID', 'variants need an image tower in a file of its own')
   const copies = [
     { from: found.image, to: files.image.path },
     { from: found.text, to: files.text.path },
@@ -117,6 +160,7 @@ async function takeExport(request: ImportRequest, staging: string): Promise<Take
     { from: found.tokenizerConfig, to: files.tokenizerConfig.path },
     ...weights(found.image, files.image.path),
     ...weights(found.text, files.text.path),
+    ...added.copies,
   ]
   const unique = [...new Map(copies.map(copy => [copy.to, copy])).values()]
   const odd = unique.find(({ to }) => !isSafePath(to))
@@ -131,6 +175,7 @@ async function takeExport(request: ImportRequest, staging: string): Promise<Take
       text: withFacts(files.text),
       tokenizer: withFacts(files.tokenizer),
       tokenizerConfig: withFacts(files.tokenizerConfig),
+      ...(added.copies.length > 0 ? { variants: added.files } : {}),
     },
   }
   if (!isOneFile(entry.files)) return { manifest: describeModel(entry, staging, facts), facts, assumed }

@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { readManifest } from '@sightline/core/clip/model-files.js'
 import { type ModelManifest, modelFingerprint } from '@sightline/core/clip/model-manifest.js'
+import { imageFiles } from '@sightline/core/clip/variants.js'
 import { isFault } from '@sightline/core/errors.js'
 import { filesOf } from '../inspect/verify.ts'
 import type { SourceFile } from '../registry/schema.ts'
@@ -52,9 +53,8 @@ export async function filesOfModel(
   return files
 }
 
-function weightPaths(dir: string, { image, text }: ModelManifest): string[] {
-  const towers = new Set([image.file.path, text.file.path])
-  return [...towers].flatMap(path => {
+function weightPaths(dir: string, manifest: ModelManifest): string[] {
+  return towersOf(manifest).flatMap(path => {
     try {
       return weightFilesOf(dir, path)
     } catch (error) {
@@ -62,6 +62,12 @@ function weightPaths(dir: string, { image, text }: ModelManifest): string[] {
       throw error
     }
   })
+}
+
+/** Paths of the ONNX files, each once. */
+export function towersOf(manifest: ModelManifest): string[] {
+  const files = [...imageFiles(manifest).map(({ file }) => file.path), manifest.text.file.path]
+  return [...new Set(files)]
 }
 
 export interface ServedFile {

@@ -38,7 +38,13 @@ export interface TextTower {
 }
 
 /** As exporters name the projected embedding: Optimum, open_clip's, SigLIP's; then what one-output files have. */
-const IMAGE_OUTPUTS = ['image_embeds', 'image_features', 'image_embedding', 'embedding', 'pooler_output']
+export const IMAGE_OUTPUTS = [
+  'image_embeds',
+  'image_features',
+  'image_embedding',
+  'embedding',
+  'pooler_output',
+]
 const TEXT_OUTPUTS = ['text_embeds', 'text_features', 'text_embedding', 'embedding', 'pooler_output']
 
 /** @throws MODEL_INVALID when there is no such input or output, or no single one */

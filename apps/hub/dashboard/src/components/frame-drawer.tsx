@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import type { Frame, Hit, Incident, Verdict } from '../api-types.ts'
 import { absoluteTime, percent, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
-import { formatHash } from '../router.ts'
+import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { Fact } from './fact.tsx'
@@ -37,6 +37,8 @@ export function FrameDrawer({ id, known, onClose }: FrameDrawerProps) {
 function FrameDetail({ frame }: { frame: Frame | Hit }) {
   const now = useNow()
   const { incidents } = useLive()
+  // The words that found the frame say what a rule from it would look for.
+  const asked = useRoute().params.text
   const { site, node, camera } = frame
   const shownFor = incidents.filter(({ bestFrameId }) => bestFrameId === frame.id)
   return (
@@ -50,6 +52,9 @@ function FrameDetail({ frame }: { frame: Frame | Hit }) {
         </a>
         <a class="button" href={formatHash('search', { site, node, camera })}>
           <Icon name="camera" /> Only this camera
+        </a>
+        <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
+          <Icon name="rules" /> Make a rule
         </a>
         <CopyLink id={frame.id} />
       </div>

@@ -6,13 +6,13 @@ import { bytes, count, duration, millis } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { cameraKey } from '../search-query.ts'
+import { StartingNote } from './starting-note.tsx'
 
 /** A still scene sends little, so silence is remarked on late. */
 const QUIET_AFTER_MS = 10 * 60_000
 
 /** By reason; what has a place of its own on the card is left out. */
 const REMARKS: Readonly<Record<string, string>> = {
-  starting: 'Not ready yet',
   'no-data': 'Connected, but silent',
   'clock-skew': 'Its clock is wrong',
   'outbox-filling': 'Falling behind',
@@ -72,6 +72,9 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
           {stats === null ? 'not reported' : `${count(stats.outboxRecords)} (${bytes(stats.outboxBytes)})`}
         </Measure>
       </dl>
+      {node.starting !== undefined && (online || node.starting.error !== undefined) && (
+        <StartingNote starting={node.starting} now={now} />
+      )}
       {node.rulesError !== undefined && (
         <p class="note note-error">
           <Icon name="alert" />

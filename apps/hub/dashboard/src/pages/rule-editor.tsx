@@ -17,11 +17,15 @@ import {
   SEVERITIES,
   unableConcepts,
 } from '../rule-form.ts'
+import { AdvancedFields, hasAdvanced, type NumberFieldProps } from './advanced-fields.tsx'
+import { BacktestPanel } from './backtest-panel.tsx'
 import { SaveFailure } from './save-failure.tsx'
 
 export interface RuleEditorProps {
   /** The rule to change; undefined for a new one. */
   readonly rule: Rule | undefined
+  /** What a new rule begins with. */
+  readonly draft: Partial<RuleForm> | undefined
   readonly takenIds: readonly string[]
   /** Where the rule stands, or will stand, in the list: the hub names faults by position. */
   readonly index: number
@@ -34,12 +38,14 @@ export interface RuleEditorProps {
 }
 
 export function RuleEditor(props: RuleEditorProps) {
-  const { rule, takenIds, index, cannot, saving, failure } = props
-  const [form, setForm] = useState<RuleForm>(rule === undefined ? NEW_RULE : formOf(rule))
+  const { rule, draft, takenIds, index, cannot, saving, failure } = props
+  const [form, setForm] = useState<RuleForm>(rule === undefined ? { ...NEW_RULE, ...draft } : formOf(rule))
   const [ownId, setOwnId] = useState(false)
   const [tried, setTried] = useState(false)
   const read = readForm(form, takenIds)
   const hubFaults = failure === undefined ? {} : faultsFromHub(failure.message, index)
+  // A rule without a name can be tried all the same.
+  const { name: _, id: __, ...trialFaults } = read.faults
   const faults: FormFaults = tried ? { ...hubFaults, ...read.faults } : {}
   const unable = unableConcepts(form, cannot)
 
@@ -70,110 +76,84 @@ export function RuleEditor(props: RuleEditorProps) {
           save()
         }}
       >
-        <div class="fields">
-          <Field label="Name" fault={faults.name} class="field-wide">
-            {control => (
-              // The dialog would give the focus to its close button.
-              <input {...control} type="text" autofocus value={form.name} onInput={set('name')} />
-            )}
-          </Field>
-          <Field
-            label="Look for"
-            hint="Describe the picture, one description a line: “a person climbing over a fence”."
-            fault={faults.positives}
-            class="field-wide"
-          >
-            {control => <textarea {...control} rows={3} value={form.positives} onInput={set('positives')} />}
-          </Field>
-          <Field
-            label="But not"
-            hint="What it must not be confused with, one a line. The more of what the camera usually sees, the better."
-            fault={faults.negatives}
-            class="field-wide"
-          >
-            {control => <textarea {...control} rows={3} value={form.negatives} onInput={set('negatives')} />}
-          </Field>
-          {unable.length > 0 && (
-            <p class="note note-warn field-wide" role="status">
-              <Icon name="alert" />
-              <span>
-                This model is known to get wrong: <strong>{unable.join(', ')}</strong>. Do not rely on this
-                rule with it.
-              </span>
-            </p>
-          )}
-          <Threshold label="Fires at" value={form.on} fault={faults.on} onInput={set('on')} />
-          <Threshold label="Lets go below" value={form.off} fault={faults.off} onInput={set('off')} />
-          <Field label="Severity" fault={faults.severity}>
-            {control => (
-              <select
-                {...control}
-                value={form.severity}
-                onChange={event => setForm({ ...form, severity: event.currentTarget.value as Severity })}
+        <div class="editor-columns">
+          <div>
+            <div class="fields">
+              <Field label="Name" fault={faults.name} class="field-wide">
+                {control => (
+                  // The dialog would give the focus to its close button.
+                  <input {...control} type="text" autofocus value={form.name} onInput={set('name')} />
+                )}
+              </Field>
+              <Field
+                label="Look for"
+                hint="Describe the picture, one description a line: “a person climbing over a fence”."
+                fault={faults.positives}
+                class="field-wide"
               >
-                {SEVERITIES.map(severity => (
-                  <option key={severity} value={severity}>
-                    {severity}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-          <Field label="Frames in a row to fire" fault={faults.minFrames}>
-            {control => (
-              <input {...control} type="number" min={1} value={form.minFrames} onInput={set('minFrames')} />
-            )}
-          </Field>
-        </div>
-        <details class="advanced" open={tried && hasAdvanced(faults)}>
-          <summary>Advanced</summary>
-          <div class="fields">
-            <Field label="Id" hint="Lasting name in events and logs." fault={faults.id}>
-              {control => (
-                <input
-                  {...control}
-                  type="text"
-                  value={form.id}
-                  readOnly={rule !== undefined}
-                  onInput={event => {
-                    setOwnId(true)
-                    set('id')(event)
-                  }}
-                />
+                {control => (
+                  <textarea {...control} rows={3} value={form.positives} onInput={set('positives')} />
+                )}
+              </Field>
+              <Field
+                label="But not"
+                hint="What it must not be confused with, one a line. The more of what the camera usually sees, the better."
+                fault={faults.negatives}
+                class="field-wide"
+              >
+                {control => (
+                  <textarea {...control} rows={3} value={form.negatives} onInput={set('negatives')} />
+                )}
+              </Field>
+              {unable.length > 0 && (
+                <p class="note note-warn field-wide" role="status">
+                  <Icon name="alert" />
+                  <span>
+                    This model is known to get wrong: <strong>{unable.join(', ')}</strong>. Do not rely on
+                    this rule with it.
+                  </span>
+                </p>
               )}
-            </Field>
-            <Field label="Category" hint="For example safety/fire." fault={faults.category}>
-              {control => <input {...control} type="text" value={form.category} onInput={set('category')} />}
-            </Field>
-            <Field label="Cameras" hint="One a line; * stands for anything." fault={faults.cameras}>
-              {control => <textarea {...control} rows={2} value={form.cameras} onInput={set('cameras')} />}
-            </Field>
-            <Field label="Templates" hint="One a line; {} is the prompt." fault={faults.templates}>
-              {control => (
-                <textarea {...control} rows={2} value={form.templates} onInput={set('templates')} />
-              )}
-            </Field>
-            <NumberField
-              label="Least similarity"
-              hint="Raw cosine of the best prompt, −1 to 1."
-              value={form.minSimilarity}
-              fault={faults.minSimilarity}
-              onInput={set('minSimilarity')}
-            />
-            <NumberField
-              label="Hold after the last frame, s"
-              value={form.offDelaySeconds}
-              fault={faults.offDelaySeconds}
-              onInput={set('offDelaySeconds')}
-            />
-            <NumberField
-              label="Rest between incidents, s"
-              value={form.cooldownSeconds}
-              fault={faults.cooldownSeconds}
-              onInput={set('cooldownSeconds')}
+              <Threshold label="Fires at" value={form.on} fault={faults.on} onInput={set('on')} />
+              <Threshold label="Lets go below" value={form.off} fault={faults.off} onInput={set('off')} />
+              <Field label="Severity" fault={faults.severity}>
+                {control => (
+                  <select
+                    {...control}
+                    value={form.severity}
+                    onChange={event => setForm({ ...form, severity: event.currentTarget.value as Severity })}
+                  >
+                    {SEVERITIES.map(severity => (
+                      <option key={severity} value={severity}>
+                        {severity}
+                      </option>
+                    ))}
+                  </select>
+                )}
+              </Field>
+              <Field label="Frames in a row to fire" fault={faults.minFrames}>
+                {control => (
+                  <input
+                    {...control}
+                    type="number"
+                    min={1}
+                    value={form.minFrames}
+                    onInput={set('minFrames')}
+                  />
+                )}
+              </Field>
+            </div>
+            <AdvancedFields
+              form={form}
+              faults={faults}
+              open={tried && hasAdvanced(faults)}
+              lockedId={rule !== undefined}
+              set={set}
+              onOwnId={() => setOwnId(true)}
             />
           </div>
-        </details>
+          <BacktestPanel rule={Object.keys(trialFaults).length === 0 ? read.rule : undefined} />
+        </div>
         {failure !== undefined && (
           <SaveFailure failure={failure} saving={saving} onSaveOnNewest={props.onSaveOnNewest} />
         )}
@@ -198,15 +178,7 @@ export function RuleEditor(props: RuleEditorProps) {
   )
 }
 
-interface TextInputProps {
-  readonly label: string
-  readonly hint?: string
-  readonly value: string
-  readonly fault: string | undefined
-  readonly onInput: (event: { currentTarget: { value: string } }) => void
-}
-
-function Threshold({ label, value, fault, onInput }: TextInputProps) {
+function Threshold({ label, value, fault, onInput }: NumberFieldProps) {
   return (
     <Field label={label} fault={fault}>
       {control => (
@@ -216,20 +188,5 @@ function Threshold({ label, value, fault, onInput }: TextInputProps) {
         </span>
       )}
     </Field>
-  )
-}
-
-function NumberField({ label, hint, value, fault, onInput }: TextInputProps) {
-  return (
-    <Field label={label} {...(hint === undefined ? {} : { hint })} fault={fault}>
-      {control => <input {...control} type="number" step="any" value={value} onInput={onInput} />}
-    </Field>
-  )
-}
-
-function hasAdvanced(faults: FormFaults): boolean {
-  const { id, category, cameras, templates, minSimilarity, offDelaySeconds, cooldownSeconds } = faults
-  return [id, category, cameras, templates, minSimilarity, offDelaySeconds, cooldownSeconds].some(
-    fault => fault !== undefined,
   )
 }

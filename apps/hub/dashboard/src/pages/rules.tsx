@@ -5,6 +5,8 @@ import { Ago } from '../components/marks.tsx'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { formatHash, navigate } from '../router.ts'
+import { idFrom, type RuleForm } from '../rule-form.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { RuleCard } from './rule-card.tsx'
@@ -14,24 +16,35 @@ import { SaveFailure } from './save-failure.tsx'
 /** A change as a function of the list, so that it can be put on top of what somebody else saved. */
 type Change = (rules: readonly Rule[]) => Rule[]
 
-type Editing = { readonly rule: Rule | undefined } | undefined
+type Editing = { readonly rule: Rule | undefined; readonly draft?: Partial<RuleForm> } | undefined
 
-export function RulesPage() {
+export interface RulesPageProps {
+  /** `example`: id of a frame that a new rule is to be made from; `text`: the words that found it. */
+  readonly params: Readonly<Record<string, string>>
+}
+
+export function RulesPage({ params }: RulesPageProps) {
   const { api } = useServices()
   const rules = useRules()
   const system = useResource('system', signal => api.system(signal))
-  const [editing, setEditing] = useState<Editing>()
+  const [editing, setEditing] = useState<Editing>(draftOf(params))
   const [saving, setSaving] = useState(false)
   const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
   const { data } = rules
 
+  const close = () => {
+    setEditing(undefined)
+    setFailed(undefined)
+    // Loaded again, the page does not ask again.
+    if (params.example !== undefined) navigate(formatHash('rules'), { replace: true })
+  }
   const save = async (change: Change, base: RulesDocument | undefined = data) => {
     if (base === undefined) return
     setSaving(true)
     setFailed(undefined)
     try {
       rules.replace(await api.putRules(change(base.rules), base.version))
-      setEditing(undefined)
+      close()
     } catch (error) {
       setFailed({ error: asApiError(error), change })
     } finally {
@@ -106,9 +119,10 @@ export function RulesPage() {
           </li>
         ))}
       </ul>
-      {editing !== undefined && (
+      {editing !== undefined && data !== undefined && (
         <RuleEditor
           rule={edited}
+          draft={editing.draft}
           takenIds={edited === undefined ? all.map(({ id }) => id) : []}
           index={edited === undefined ? all.length : all.findIndex(({ id }) => id === edited.id)}
           cannot={system.data?.model.cannot ?? []}
@@ -116,14 +130,18 @@ export function RulesPage() {
           failure={failed?.error}
           onSave={rule => save(list => withRule(list, rule))}
           onSaveOnNewest={saveOnNewest}
-          onClose={() => {
-            setEditing(undefined)
-            setFailed(undefined)
-          }}
+          onClose={close}
         />
       )}
     </div>
   )
+}
+
+/** A new rule that a frame is the first example of. */
+function draftOf({ example, text = '' }: RulesPageProps['params']): Editing {
+  if (example === undefined) return undefined
+  const name = text.slice(0, 1).toUpperCase() + text.slice(1)
+  return { rule: undefined, draft: { name, id: idFrom(text), positives: text, positiveExamples: example } }
 }
 
 function Summary({ rules }: { rules: RulesDocument }) {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { fault, isFault, type RuleBundle } from '@sightline/core'
+import { fault, isFault, type Rule, type RuleBundle } from '@sightline/core'
 import type { FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Backtest } from '../../moderation/backtest.ts'
@@ -39,6 +39,7 @@ export const backtestRoutes: FastifyPluginAsyncTypebox<BacktestParts> = async (a
   app.post(
     '/rules/:id/backtest',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'What a rule would have raised on stored frames',
         description: DESCRIPTION,
@@ -54,14 +55,15 @@ export const backtestRoutes: FastifyPluginAsyncTypebox<BacktestParts> = async (a
       const document = rules.get()
       const rule = document.rules.find(each => each.id === id)
       if (rule === undefined) throw fault('API_NOT_FOUND', `there is no rule ${id}`)
-      const bundle = await rules.compileOne(rule)
-      return stream(parts, reply, { bundle, version: document.version, options: body })
+      const compiled = await rules.compileOne(rule)
+      return stream(parts, reply, { ...compiled, version: document.version, options: body })
     },
   )
 
   app.post(
     '/rules/backtest',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'What an unsaved rule would have raised on stored frames',
         description: DESCRIPTION,
@@ -69,12 +71,13 @@ export const backtestRoutes: FastifyPluginAsyncTypebox<BacktestParts> = async (a
       },
     },
     async ({ body: { rule, ...options } }, reply) =>
-      stream(parts, reply, { bundle: await rules.compileOne(rule), version: null, options }),
+      stream(parts, reply, { ...(await rules.compileOne(rule)), version: null, options }),
   )
 }
 
 interface Request {
   readonly bundle: RuleBundle
+  readonly rule: Rule
   /** Of the rules in force; null for a rule that is not saved. */
   readonly version: number | null
   readonly options: Static<typeof Saved>
@@ -84,7 +87,7 @@ interface Request {
 async function stream(
   { backtest, store }: BacktestParts,
   reply: FastifyReply,
-  { bundle, version, options }: Request,
+  { bundle, rule, version, options }: Request,
 ): Promise<FastifyReply> {
   backtest.check()
   const gone = new AbortController()
@@ -93,6 +96,7 @@ async function stream(
   const send = (line: object) => lines.writable && lines.write(`${JSON.stringify(line)}\n`)
   const job = {
     bundle,
+    audience: { sites: rule.sites, groups: rule.groups },
     filter: parseFilter(options.filter ?? {}),
     top: options.limit ?? 24,
     signal: gone.signal,

@@ -14,6 +14,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/nodes',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Devices and their state',
         response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
@@ -25,6 +26,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/live',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:

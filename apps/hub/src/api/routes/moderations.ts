@@ -10,6 +10,12 @@ const DATA_URL = /^data:image\/(?:jpe?g|png|webp);base64,/i
 const Camera = Type.Optional(
   Type.String({ pattern: NAME_PATTERN, description: 'Only the rules of this camera; default: all rules.' }),
 )
+const At = Type.Optional(
+  Type.String({
+    format: 'date-time',
+    description: 'When the pictures were taken: only rules on duty then. Default: schedules do not count.',
+  }),
+)
 const MaxLabels = Type.Optional(
   Type.Integer({
     minimum: 0,
@@ -46,6 +52,7 @@ const JsonBody = Type.Object(
     id: Type.Optional(Type.String({ minLength: 1, maxLength: 300, description: 'A stored frame.' })),
     model: Model,
     camera: Camera,
+    at: At,
     max_labels: MaxLabels,
   },
   { additionalProperties: false },
@@ -57,6 +64,7 @@ const UploadBody = Type.Object(
     image: Type.Unsafe<Buffer>({ description: 'A JPEG, PNG or WebP file.' }),
     model: Model,
     camera: Camera,
+    at: At,
     max_labels: MaxLabels,
   },
   { additionalProperties: false },
@@ -104,11 +112,13 @@ export const moderationRoutes: FastifyPluginAsyncTypebox<ModerationParts> = asyn
   app.post(
     '/moderations',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Judge pictures by the rules in force (OpenAI moderation shape)',
         description:
           'Give input, image or id. One result for each picture. decision: block when a rule of severity medium or above ' +
-          'fires, review when one of severity info or low fires or a score lies between off and on, else allow.',
+          'fires, review when one of severity info or low fires or a score lies in the review band (from reviewAt, or else ' +
+          'off, up to on), else allow.',
         consumes: ['application/json', 'multipart/form-data'],
         body: {
           content: {
@@ -136,19 +146,23 @@ type Judged = Moderations & { readonly maxLabels: number }
 
 async function judgeUpload(
   moderator: Moderator,
-  { image, camera, max_labels: maxLabels = 20 }: Static<typeof UploadBody>,
+  { image, camera, at, max_labels: maxLabels = 20 }: Static<typeof UploadBody>,
 ): Promise<Judged> {
   if (!Buffer.isBuffer(image)) throw fault('API_BAD_REQUEST', 'image must be a file')
-  return { ...(await moderator.images([image], camera)), maxLabels }
+  return { ...(await moderator.images([image], occasionOf(camera, at))), maxLabels }
 }
 
 async function judgeJson(moderator: Moderator, body: Static<typeof JsonBody>): Promise<Judged> {
-  const { input, image, id, camera, max_labels: maxLabels = 20 } = body
+  const { input, image, id, camera, at, max_labels: maxLabels = 20 } = body
   const given = [input, image, id].filter(part => part !== undefined).length
   if (given !== 1) throw fault('API_BAD_REQUEST', `give exactly one of input, image and id, not ${given}`)
   if (id !== undefined) return { ...moderator.frame(id, camera), maxLabels }
   const images = image === undefined ? picturesOf(input) : [Buffer.from(image, 'base64')]
-  return { ...(await moderator.images(images, camera)), maxLabels }
+  return { ...(await moderator.images(images, occasionOf(camera, at))), maxLabels }
+}
+
+function occasionOf(camera: string | undefined, at: string | undefined) {
+  return { camera, at: at === undefined ? undefined : Date.parse(at) }
 }
 
 function picturesOf(input: unknown): Buffer[] {

@@ -1,39 +1,186 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { fault, Rule } from '@sightline/core'
+import type { FastifyError } from 'fastify'
 import { Type } from 'typebox'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
+import { MAX_RULES_BYTES, readRulesFile, writeRulesFile } from '../../rules/rule-file.ts'
 import type { RuleDocument } from '../../store/record-store.ts'
 import { RulesShape } from '../shapes.ts'
 
-export const ruleRoutes: FastifyPluginAsyncTypebox<{ rules: RuleDesk }> = async (app, { rules }) => {
+const YAML_TYPES = ['application/yaml', 'application/x-yaml', 'text/yaml']
+/** Whoever is behind a request; there is no sign-in yet. */
+const ACTOR = 'local'
+
+const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
+const ExpectedVersion = Type.Object(
+  {
+    version: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Refused when the rules are not at this version any more.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+const OneRule = Type.Object({ version: Type.Integer(), rule: Rule, warnings: RulesShape.properties.warnings })
+const Checked = Type.Object({
+  faults: Type.Array(Type.Object({ path: Type.String(), message: Type.String() })),
+  warnings: RulesShape.properties.warnings,
+})
+// The rule desk checks the rules itself, to name every fault by its path.
+const Document = Type.Object(
+  {
+    rules: Type.Array(Type.Unknown(), { maxItems: 10_000 }),
+    version: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+)
+const Unchecked = Type.Unknown({ description: 'A rule; the schema is docs/schema/rule.json.' })
+
+export interface RuleParts {
+  readonly rules: RuleDesk
+  /** Largest request that the hub takes at all. */
+  readonly maxBodyBytes: number
+}
+
+export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { rules, maxBodyBytes }) => {
+  const bodyLimit = Math.min(maxBodyBytes, MAX_RULES_BYTES)
+  const limits = { bodyLimit, errorHandler: tooLarge(bodyLimit) }
+  app.addContentTypeParser(
+    YAML_TYPES,
+    { parseAs: 'string', bodyLimit },
+    async (_request: unknown, text: string) => readRulesFile(text),
+  )
   const view = (document: RuleDocument) => ({
     version: document.version,
     updatedAt: new Date(document.updatedAt).toISOString(),
     rules: [...document.rules],
     warnings: rules.warnings(),
   })
+  const viewOne = (id: string, { version }: RuleDocument) => ({
+    version,
+    rule: rules.rule(id),
+    warnings: rules.warnings().filter(({ rule }) => rule === id),
+  })
+  const options = ({ version }: { version?: number }) => ({ expectedVersion: version, actor: ACTOR })
 
-  app.get('/rules', { schema: { summary: 'The rules in force', response: { 200: RulesShape } } }, async () =>
-    view(rules.get()),
-  )
-
-  app.put(
+  app.get(
     '/rules',
     {
+      config: { role: 'viewer' },
       schema: {
-        summary: 'Replace the rules and send them to every device',
-        description:
-          'Give the version that was read to be refused when somebody else has changed the rules since.',
-        // The rule desk checks the rules itself, to name every fault by its path.
-        body: Type.Object(
-          {
-            rules: Type.Array(Type.Unknown(), { maxItems: 10_000 }),
-            version: Type.Optional(Type.Integer({ minimum: 0 })),
-          },
+        summary: 'The rules in force',
+        querystring: Type.Object(
+          { format: Type.Optional(Type.Enum(['json', 'yaml'], { default: 'json' })) },
           { additionalProperties: false },
         ),
         response: { 200: RulesShape },
       },
     },
-    async ({ body }) => view(await rules.put(body.rules, body.version)),
+    async ({ query: { format } }, reply) => {
+      if (format !== 'yaml') return view(rules.get())
+      reply.header('content-type', 'application/yaml; charset=utf-8').serializer(String)
+      return writeRulesFile(rules.get()) as never
+    },
   )
+
+  app.put(
+    '/rules',
+    {
+      config: { role: 'operator' },
+      ...limits,
+      schema: {
+        summary: 'Replace the rules and send them to every device',
+        description:
+          'As JSON or, with content-type application/yaml, as YAML. Give the version that was read to be refused when ' +
+          'somebody else has changed the rules since.',
+        consumes: ['application/json', 'application/yaml'],
+        body: Document,
+        response: { 200: RulesShape },
+      },
+    },
+    async ({ body }) => view(await rules.put(body.rules, body.version, ACTOR)),
+  )
+
+  app.post(
+    '/rules',
+    {
+      config: { role: 'operator' },
+      ...limits,
+      schema: {
+        summary: 'Add a rule',
+        querystring: ExpectedVersion,
+        body: Unchecked,
+        response: { 201: OneRule },
+      },
+    },
+    async ({ body, query }, reply) => {
+      const document = await rules.add(body, options(query))
+      reply.status(201)
+      return viewOne(document.rules.at(-1)!.id, document)
+    },
+  )
+
+  app.post(
+    '/rules/check',
+    {
+      config: { role: 'viewer' },
+      ...limits,
+      schema: {
+        summary: 'What would be said of these rules, without putting them in force',
+        consumes: ['application/json', 'application/yaml'],
+        body: Document,
+        response: { 200: Checked },
+      },
+    },
+    async ({ body }) => {
+      const { faults, warnings } = rules.check(body.rules)
+      return { faults: [...faults], warnings: [...warnings] }
+    },
+  )
+
+  app.get(
+    '/rules/:id',
+    {
+      config: { role: 'viewer' },
+      schema: { summary: 'One rule', params: Id, response: { 200: OneRule } },
+    },
+    async ({ params: { id } }) => viewOne(id, rules.get()),
+  )
+
+  app.put(
+    '/rules/:id',
+    {
+      config: { role: 'operator' },
+      ...limits,
+      schema: {
+        summary: 'Change a rule, or add it',
+        params: Id,
+        querystring: ExpectedVersion,
+        body: Unchecked,
+        response: { 200: OneRule },
+      },
+    },
+    async ({ params: { id }, body, query }) => viewOne(id, await rules.set(id, body, options(query))),
+  )
+
+  app.delete(
+    '/rules/:id',
+    {
+      config: { role: 'operator' },
+      schema: {
+        summary: 'Remove a rule',
+        params: Id,
+        querystring: ExpectedVersion,
+        response: { 200: RulesShape },
+      },
+    },
+    async ({ params: { id }, query }) => view(await rules.remove(id, options(query))),
+  )
+}
+
+/** Refused by its length, before anything of it is read as rules. */
+function tooLarge(limit: number) {
+  return (error: FastifyError): never => {
+    if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE') throw error
+    throw fault('RULES_TOO_LARGE', `a document of rules may have ${limit} bytes`, { cause: error })
+  }
 }

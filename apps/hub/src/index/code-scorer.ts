@@ -1,0 +1,70 @@
+import { type Kernel, kernelOver } from './kernel.ts'
+import { BATCH, codeStride, type SegmentImage, scratchBytes } from './segment-image.ts'
+
+/** Of the query's largest element. With codes up to 127 the sums of 2048 products stay within 31 bits. */
+const QUERY_RANGE = 8191
+
+/** A query as the kernel takes it: made once, used on every segment. */
+export interface CodedQuery {
+  readonly codes: Int16Array
+  /** A code times this is the element of the query. */
+  readonly scale: number
+}
+
+export function encodeQuery(query: Float32Array): CodedQuery {
+  const largest = query.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+  const codes = new Int16Array(codeStride(query.length))
+  for (let i = 0; i < query.length; i++) codes[i] = Math.round((query[i]! / largest) * QUERY_RANGE)
+  return { codes, scale: largest / QUERY_RANGE }
+}
+
+/** Writes the int8 code of a vector and returns its scale. */
+export function encodeRow(vector: Float32Array, code: Int8Array): number {
+  let largest = 0
+  for (let i = 0; i < vector.length; i++) {
+    const size = Math.abs(vector[i]!)
+    if (size > largest) largest = size
+  }
+  const factor = 127 / largest
+  for (let i = 0; i < vector.length; i++) code[i] = Math.round(vector[i]! * factor)
+  return largest / 127
+}
+
+/** Approximate similarities of rows of one segment, a batch at a time, on one thread. */
+export class CodeScorer {
+  /** Rows of the batch, to be filled in before `score`. */
+  readonly rows: Uint32Array
+  /** Similarities of the batch, after `score`. */
+  readonly similarities = new Float64Array(BATCH)
+  readonly #image: SegmentImage
+  readonly #kernel: Kernel
+  readonly #query: Int16Array
+  readonly #sums: Int32Array
+  readonly #scratchAt: number
+  #queryScale = 0
+
+  constructor(image: SegmentImage, thread: number) {
+    const { memory, shape, stride, scratchAt } = image
+    this.#image = image
+    this.#kernel = kernelOver(memory)
+    this.#scratchAt = scratchAt + thread * scratchBytes(shape.dim)
+    this.#query = new Int16Array(memory.buffer, this.#scratchAt, stride)
+    this.rows = new Uint32Array(memory.buffer, this.#scratchAt + 2 * stride, BATCH)
+    this.#sums = new Int32Array(memory.buffer, this.#scratchAt + 2 * stride + 4 * BATCH, BATCH)
+  }
+
+  setQuery({ codes, scale }: CodedQuery): void {
+    this.#query.set(codes)
+    this.#queryScale = scale
+  }
+
+  score(count: number): void {
+    const { stride, scales } = this.#image
+    const rowsAt = this.#scratchAt + 2 * stride
+    this.#kernel.codes(this.#scratchAt, 0, stride, rowsAt, count, rowsAt + 4 * BATCH)
+    const { rows, similarities } = this
+    const sums = this.#sums
+    const queryScale = this.#queryScale
+    for (let i = 0; i < count; i++) similarities[i] = sums[i]! * queryScale * scales[rows[i]!]!
+  }
+}
