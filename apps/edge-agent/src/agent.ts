@@ -16,6 +16,9 @@ import { openActions } from './actions/open-actions.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { MetricsPage } from './http/metrics-page.ts'
+import type { Reading } from './http/reading.ts'
+import { StatusServer } from './http/status-server.ts'
 import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
@@ -36,6 +39,8 @@ const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
   readonly fingerprint: string
+  /** Of the status server; 0 while it does not listen. */
+  readonly statusPort: number
   start(): Promise<void>
   /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
   stop(): Promise<void>
@@ -202,6 +207,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   })
 
+  const read = (): Reading => ({
+    modelReady: model.starting === undefined,
+    starting: model.starting?.error ?? model.starting?.phase,
+    online: link.up,
+    provider: model.provider,
+    fingerprint: model.fingerprint,
+    rulesVersion: rules.version,
+    outbox: outbox.counts,
+    outboxMaxBytes: settings.outbox.maxBytes,
+    cameras: supervisors.map(supervisor => supervisor.status()),
+  })
+  const page = new MetricsPage({ metrics, read, version })
+  const status = new StatusServer({ settings: settings.http, page, read, log })
+
   const storage: Service = {
     name: 'storage',
     start: async () => {
@@ -217,11 +236,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
   }
   const lifecycle = new Lifecycle({
-    services: [storage, runner, uplink, model, new PipelineGroup({ pipelines, log })],
+    services: [status, storage, runner, uplink, model, new PipelineGroup({ pipelines, log })],
     log,
   })
   return {
     fingerprint: model.fingerprint,
+    get statusPort() {
+      return status.port
+    },
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
   }

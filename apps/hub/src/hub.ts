@@ -6,6 +6,7 @@ import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
+import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
@@ -118,6 +119,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     version,
   })
   metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, prompts: ruleParts.prompts }))
+  observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [

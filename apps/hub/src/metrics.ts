@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { RecallProbe } from './index/recall-probe.ts'
@@ -32,6 +32,12 @@ export class Metrics {
     buckets: SECONDS,
     registers: [this.registry],
   })
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry })
+    // A size of V8's heap, not a counter: the name breaks the naming rules that all others follow.
+    this.registry.removeSingleMetric('nodejs_heap_size_total_bytes')
+  }
 
   observe(probes: readonly Probe[]): void {
     for (const { name, help, type, read } of probes) {
