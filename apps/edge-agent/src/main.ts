@@ -8,6 +8,7 @@ import {
   loadConfig,
   onShutdownSignal,
   redactUrl,
+  ServiceManager,
   systemClock,
 } from '@sightline/core'
 import { Command } from 'commander'
@@ -42,8 +43,13 @@ async function run({ config, announce }: { config?: string; announce?: boolean }
   const log = createLog({ name: 'agent', level: settings.log.level })
   const onIncident = announce ? print : () => {}
   const agent = await createAgent({ settings, log, clock: systemClock, version, onIncident })
-  onShutdownSignal(() => agent.stop())
+  const manager = new ServiceManager({ env: process.env, log })
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await agent.stop()
+  })
   await agent.start()
+  await manager.ready()
   const { site, node, cameras, broker } = settings
   console.log(`agent ready: ${site}/${node} · ${cameras.length} cameras · ${redactUrl(broker.url)}`)
 }

@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
+import {
+  createLog,
+  faultText,
+  loadConfig,
+  onShutdownSignal,
+  ServiceManager,
+  systemClock,
+} from '@sightline/core'
 import { Command } from 'commander'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
@@ -18,8 +25,13 @@ async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
   const hub = await createHub({ settings, log, clock: systemClock, version })
+  const manager = new ServiceManager({ env: process.env, log })
   await hub.start()
-  onShutdownSignal(() => hub.stop())
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await hub.stop()
+  })
+  await manager.ready()
   console.log(
     `hub ready: http://${settings.http.host}:${hub.httpPort} · mqtt://${settings.mqtt.host}:${hub.mqttPort}`,
   )

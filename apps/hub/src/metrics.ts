@@ -14,6 +14,12 @@ export interface Probe {
   read(): number
 }
 
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+  'nodejs_heap_size_total_bytes',
+]
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 /** The hub's metrics in Prometheus' base units, on a registry of their own. */
@@ -35,8 +41,8 @@ export class Metrics {
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
-    // A size of V8's heap, not a counter: the name breaks the naming rules that all others follow.
-    this.registry.removeSingleMetric('nodejs_heap_size_total_bytes')
+    // Sizes, not counters: these names break the rules that all others follow.
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name)
   }
 
   observe(probes: readonly Probe[]): void {
