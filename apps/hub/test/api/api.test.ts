@@ -304,7 +304,15 @@ describe('the service', () => {
     const { body } = await call('/api/v1/openapi.json')
     expect(Object.keys(body.paths).sort()).toEqual(
       [
+        'audit',
+        'device/credential',
+        'devices',
+        'devices/{site}/{node}/revoke',
+        'devices/{site}/{node}/rotate',
         'encode',
+        'enroll',
+        'enrollments',
+        'enrollments/{id}',
         'events',
         'frames',
         'frames/{id}',

@@ -65,6 +65,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.get(
     '/rules',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'The rules in force',
         querystring: Type.Object(
