@@ -127,7 +127,10 @@ try {
   installPackages(target)
   addNode(target, scratch)
   const glibc = neededGlibc(target)
-  writeFileSync(join(target, 'RELEASE'), `VERSION=${version}\nARCH=${arch}\nGLIBC=${glibc}\nNODE=${NODE_VERSION}\n`)
+  writeFileSync(
+    join(target, 'RELEASE'),
+    `VERSION=${version}\nARCH=${arch}\nGLIBC=${glibc}\nNODE=${NODE_VERSION}\n`,
+  )
   const out = join(ROOT, 'dist')
   mkdirSync(out, { recursive: true })
   const archive = join(out, `${name}.tgz`)
