@@ -40,6 +40,12 @@ check_machine() {
 }
 
 make_user() {
+  add_user "$1"
+  # Before systemd would (StateDirectory): certificates and credentials are made before the first start.
+  install -d -o "sightline-$1" -g "sightline-$1" -m 700 "/var/lib/sightline-$1"
+}
+
+add_user() {
   getent passwd "sightline-$1" >/dev/null ||
     useradd --system --user-group --home-dir "/var/lib/sightline-$1" --no-create-home --shell /usr/sbin/nologin "sightline-$1"
   [ "$1" = agent ] || return 0
@@ -155,7 +161,6 @@ restart_all() {
 
 enroll() {
   [ -n "$hub_url" ] || return 0
-  install -d -o sightline-agent -g sightline-agent -m 700 /var/lib/sightline-agent
   "$COMMANDS/sightline-agent" enroll --hub "$hub_url" --token "$token" --data-dir /var/lib/sightline-agent
 }
 

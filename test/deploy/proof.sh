@@ -19,6 +19,7 @@ get() {
     fetch(process.argv[1]).then(async r => { console.log(await r.text()); process.exit(r.ok ? 0 : 1) }, e => { console.log(String(e.cause ?? e)); process.exit(1) })
   ' "$1" 2>/dev/null
 }
+answers() { get "$1" >/dev/null; }
 metric() { get "$1" | sed -n "s/^$2 //p"; }
 # until COUNT COMMAND: once a second
 until_true() {
@@ -63,7 +64,7 @@ token=$(sightline-hub enroll --site s --name n -c /etc/sightline/hub.yaml 2>/dev
 "$R"/deploy/install.sh agent --hub $H --token "$token"
 active agent || fail "agent not active"
 A=http://127.0.0.1:9464
-until_true 60 get $A/readyz
+until_true 60 answers $A/readyz
 until_true 60 above $H/metrics sightline_ingest_frames_total 3
 [ "$(stat -c '%a %U' /var/lib/sightline-agent)" = "700 sightline-agent" ] || fail "data of the agent is open"
 ok "the agent is enrolled, and its frames are at the hub"
@@ -72,7 +73,7 @@ systemd-analyze security --no-pager sightline-agent | tail -1
 # 3. Death and deadlock.
 before=$(restarts hub)
 kill -9 "$(systemctl show -p MainPID --value sightline-hub)"
-until_true 60 get $H/readyz
+until_true 60 answers $H/readyz
 [ "$(restarts hub)" -gt "$before" ] || fail "the hub was not restarted"
 ok "a killed hub is back"
 mkdir -p /run/systemd/system/sightline-agent.service.d
@@ -83,10 +84,9 @@ sleep 14
 active agent || fail "the watchdog bit an agent that was well"
 [ "$(restarts agent)" = 0 ] || fail "the watchdog bit an agent that was well"
 kill -STOP "$(systemctl show -p MainPID --value sightline-agent)"
-until_true 60 test "$(restarts agent)" -ge 0
 n=0; while [ "$(restarts agent)" = 0 ] && [ $n -lt 40 ]; do sleep 1; n=$((n + 1)); done
 [ "$(restarts agent)" -ge 1 ] || fail "the watchdog did not notice"
-until_true 60 get $A/readyz
+until_true 60 answers $A/readyz
 ok "an agent that stands still is replaced after $n s (WatchdogSec=6)"
 
 # 4. Installing again changes nothing; an upgrade keeps settings and data.
@@ -102,7 +102,7 @@ case $(readlink /opt/sightline/current) in *9.9.9*) ;; *) fail "not upgraded" ;;
 active hub || fail "hub not active after the upgrade"
 active agent || fail "agent not active after the upgrade"
 [ "$(cat /etc/sightline/*.yaml | sha256sum)" = "$sum" ] || fail "settings were changed"
-until_true 60 get $H/readyz
+until_true 60 answers $H/readyz
 [ "$(metric $H/metrics sightline_index_vectors)" -ge "$frames" ] || fail "frames were lost"
 ok "upgraded in place with $frames frames and the settings"
 
@@ -113,7 +113,7 @@ sed -i 's/^VERSION=.*/VERSION=9.9.10/' /root/broken/RELEASE
 printf '#!/usr/bin/env node\nprocess.exit(1)\n' >/root/broken/apps/hub/dist/main.js
 if /root/broken/deploy/install.sh hub; then fail "a broken release was taken"; fi
 [ "$(readlink /opt/sightline/current)" = "$good" ] || fail "not taken back"
-until_true 90 get $H/readyz
+until_true 90 answers $H/readyz
 ok "a broken release was taken back"
 
 # 6. A stop drains; removal keeps what is kept.
@@ -124,7 +124,7 @@ ok "stopped in $((($(date +%s%N) - started) / 1000000)) ms"
 [ -d /var/lib/sightline-hub/store ] || fail "data are gone"
 [ ! -e /opt/sightline ] || fail "programs are left"
 "$R"/deploy/install.sh hub
-until_true 60 get $H/readyz
+until_true 60 answers $H/readyz
 [ "$(metric $H/metrics sightline_index_vectors)" -ge "$frames" ] || fail "frames were lost"
 "$R"/deploy/install.sh uninstall --purge
 left=$(find / -xdev -path /root -prune -o -path /proc -prune -o \( -name '*sightline*' -print \) | grep -v '^/var/log/journal\|^/run/\|^/var/tmp\|^/tmp' || true)
