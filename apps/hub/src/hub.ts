@@ -26,6 +26,7 @@ import { ReviewDesk } from './moderation/review-desk.ts'
 import { Eraser } from './retention/eraser.ts'
 import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
+import { teachOnThread } from './rules/teach.ts'
 import { Search } from './search/search.ts'
 import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
@@ -118,6 +119,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     publish: message => broker.publish(message),
     labelsOf: rule => reviews.labelsOf(rule),
+    teach: teachOnThread,
     clock,
     log,
   })
@@ -163,6 +165,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       moderator,
       backtest,
       reviews,
+      eraser,
       ruleParts,
       audit,
       devices: {

@@ -15,6 +15,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
+import type { Eraser } from '../retention/eraser.ts'
 import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
@@ -30,6 +31,7 @@ import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
 import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
+import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -64,6 +66,7 @@ export interface ApiParts {
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
+  readonly eraser: Eraser
 }
 
 export interface HttpApiOptions {
@@ -132,8 +135,8 @@ export class HttpApi implements Service {
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version, tls } = this.#options
-    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, ruleParts } =
-      parts
+    const { store, model, index, ingest, rules, search, models } = parts
+    const { moderator, backtest, reviews, ruleParts, eraser } = parts
     const context = tls.contextFor(settings.host)
     const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
@@ -166,6 +169,7 @@ export class HttpApi implements Service {
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
+        await api.register(eraseRoutes, { eraser })
         await api.register(fleetRoutes, { store, live: this.#live })
         await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
