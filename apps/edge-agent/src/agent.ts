@@ -19,6 +19,9 @@ import { CameraGroup } from './camera/camera-group.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { MetricsPage } from './http/metrics-page.ts'
+import type { Reading } from './http/reading.ts'
+import { StatusServer } from './http/status-server.ts'
 import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
@@ -39,6 +42,8 @@ const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
   readonly fingerprint: string
+  /** Of the status server; 0 while it does not listen. */
+  readonly statusPort: number
   start(): Promise<void>
   /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
   stop(): Promise<void>
@@ -243,6 +248,20 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     log,
   })
 
+  const read = (): Reading => ({
+    modelReady: model.starting === undefined,
+    starting: model.starting?.error ?? model.starting?.phase,
+    online: link.up,
+    provider: model.provider,
+    fingerprint: model.fingerprint,
+    rulesVersion: rules.version,
+    outbox: outbox.counts,
+    outboxMaxBytes: settings.outbox.maxBytes,
+    cameras: cameras.statuses(),
+  })
+  const page = new MetricsPage({ metrics, read, version })
+  const status = new StatusServer({ settings: settings.http, page, read, log })
+
   let closing: Promise<void> | undefined
   const storage: Service = {
     name: 'storage',
@@ -262,9 +281,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       return closing
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, runner, uplink, model, cameras], log })
+  const lifecycle = new Lifecycle({ services: [status, storage, runner, uplink, model, cameras], log })
   return {
     fingerprint: model.fingerprint,
+    get statusPort() {
+      return status.port
+    },
     start: () => lifecycle.start(),
     stop: async () => {
       await lifecycle.stop()

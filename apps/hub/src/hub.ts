@@ -17,6 +17,7 @@ import { greetDevices } from './fleet/greeting.ts'
 import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
 import { LiveDevices } from './fleet/live-devices.ts'
 import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
+import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
@@ -204,6 +205,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     tls,
   })
   metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }))
+  observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [

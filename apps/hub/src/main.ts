@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, onShutdownSignal, systemClock } from '@sightline/core'
+import { createLog, faultText, onShutdownSignal, ServiceManager, systemClock } from '@sightline/core'
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
@@ -20,12 +20,17 @@ async function serve({ config }: { config?: string }): Promise<void> {
   // Only here: the other commands need no model runtime, which takes a second to load.
   const { createHub } = await import('./hub.ts')
   const hub = await createHub({ settings, log, clock: systemClock, version })
+  const manager = new ServiceManager({ env: process.env, log })
   await hub.start()
-  onShutdownSignal(() => hub.stop())
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await hub.stop()
+  })
   process.on('SIGHUP', () => void hub.reload())
   const { http, mqtt, tls } = settings
   const address = (scheme: string, host: string, port: number) =>
     `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
+  await manager.ready()
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
