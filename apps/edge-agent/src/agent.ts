@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import {
   type Clock,
   exponentialBackoff,
+  type FailPoint,
   Lifecycle,
   type Log,
   modelFingerprint,
@@ -47,11 +48,13 @@ export interface AgentOptions {
   readonly open?: typeof openModel
   /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
   readonly trustedKeys?: readonly string[]
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {}, open = openModel } = options
+  const { settings, log, clock, version, failPoint, onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   const cameras = settings.cameras.map(each => ({
@@ -86,6 +89,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
     newId: ulid,
+    failPoint,
   })
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
@@ -169,6 +173,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     onRules,
     clock,
     log,
+    failPoint,
   })
 
   const storage: Service = {

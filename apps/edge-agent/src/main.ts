@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
   createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
   faultText,
   isName,
   loadConfig,
@@ -40,7 +42,8 @@ async function run({ config, announce }: { config?: string; announce?: boolean }
   const settings = await readSettings(config)
   const log = createLog({ name: 'agent', level: settings.log.level })
   const onIncident = announce ? print : () => {}
-  const agent = await createAgent({ settings, log, clock: systemClock, version, onIncident })
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  const agent = await createAgent({ settings, log, clock: systemClock, version, onIncident, failPoint })
   onShutdownSignal(() => agent.stop())
   await agent.start()
   const { site, node, cameras, broker } = settings

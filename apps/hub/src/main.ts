@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
+import {
+  createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
+  faultText,
+  loadConfig,
+  onShutdownSignal,
+  systemClock,
+} from '@sightline/core'
 import { Command } from 'commander'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
@@ -17,7 +25,8 @@ const readSettings = (file: string | undefined) =>
 async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
-  const hub = await createHub({ settings, log, clock: systemClock, version })
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  const hub = await createHub({ settings, log, clock: systemClock, version, failPoint })
   await hub.start()
   onShutdownSignal(() => hub.stop())
   console.log(
@@ -33,7 +42,8 @@ program
   .description('run the hub until SIGINT or SIGTERM')
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
-addSnapshotCommands(program, { readSettings, version })
+const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
+addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 const config = program.command('config').description('settings')
 config
   .command('schema')

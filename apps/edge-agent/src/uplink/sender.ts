@@ -4,10 +4,12 @@ import {
   type EmbeddingBatch,
   encodeJson,
   encodeMessagePack,
+  type FailPoint,
   hasSeq,
   type IncidentEvent,
   type Log,
   messageOf,
+  noFailPoint,
   type SeqRange,
 } from '@sightline/core'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -29,6 +31,8 @@ export interface SenderOptions {
   readonly space: { readonly fingerprint: string; readonly dim: number }
   readonly clock: Clock
   readonly log: Log
+  /** Called at `message sent`, `before trim` and `after trim`; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** One message on its way. */
@@ -86,10 +90,12 @@ export class Sender {
 
   /** Deletes what the hub has stored, and goes on. */
   async acknowledge(ack: Ack): Promise<void> {
-    const { outbox } = this.#options
+    const { outbox, failPoint = noFailPoint } = this.#options
     if (ack.session !== outbox.session) return
+    failPoint('before trim')
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
+    failPoint('after trim')
     for (const unit of this.#units) {
       const stored = unit.seqs.every(seq => hasSeq(ack, seq))
       if (stored && unit.skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last))) {
@@ -224,13 +230,14 @@ export class Sender {
   }
 
   #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs'>): boolean {
-    const { clock, settings, publish, log } = this.#options
+    const { clock, settings, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
     const sent = { ...unit, overdueMs: clock.monotonic() + settings.ackTimeoutSeconds * 1000 * patience }
     this.#units.add(sent)
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.
     publish(type, payload).catch(error => log.debug({ reason: messageOf(error) }, 'publish failed'))
+    failPoint('message sent')
     return true
   }
 

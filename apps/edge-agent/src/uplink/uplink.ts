@@ -4,6 +4,7 @@ import {
   type Clock,
   decodeJson,
   encodeJson,
+  type FailPoint,
   type Log,
   messageOf,
   type NodeState,
@@ -37,6 +38,7 @@ export interface UplinkOptions {
   readonly onRules: (payload: Uint8Array) => Promise<void>
   readonly clock: Clock
   readonly log: Log
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** The topics that an agent listens to. */
@@ -65,12 +67,12 @@ export class Uplink implements Service {
   })
 
   constructor(options: UplinkOptions) {
-    const { address, outbox, settings, space, clock, log } = options
+    const { address, outbox, settings, space, clock, log, failPoint } = options
     this.#options = options
     this.#topics = downlinkTopics(address, space.fingerprint, options.rulesGroup)
     const publish = (type: 'emb' | 'event', payload: Uint8Array) =>
       this.#publish({ topic: nodeTopic(type, address), payload, qos: 1, retain: false })
-    this.#sender = new Sender({ outbox, settings, publish, space, clock, log })
+    this.#sender = new Sender({ outbox, settings, publish, space, clock, log, failPoint })
   }
 
   async start(): Promise<void> {
