@@ -6,8 +6,8 @@ import { fault } from '@sightline/core'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
 import { DeliveryLedger } from '../support/delivery-ledger.ts'
 import { HubUnderTest } from '../support/hub-under-test.ts'
-import { scratch } from '../support/processes.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
+import { scratch } from '../support/processes.ts'
 import { SimulatedFleet } from '../support/simulated-fleet.ts'
 import { runAsScript } from './report.ts'
 
@@ -46,7 +46,8 @@ export async function fleetAtWork({
     if (stopMs > MAX_STOP_MS) throw fault('INTERNAL', `SIGTERM took ${stopMs} ms`)
     fleet.pause()
     await hub.start()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     await hub.stop()
     await fleet.stop()
     await ledger.close()

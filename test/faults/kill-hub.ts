@@ -58,7 +58,8 @@ export async function killHub({
     }
     fleet.pause()
     await hub.start()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     await hub.indexed()
     await finishedSnapshot(hub.dataDir, snapshot, space.own)
     const stopMs = await hub.stop()

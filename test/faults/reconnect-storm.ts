@@ -37,7 +37,8 @@ export async function reconnectStorm({ long }: { long: boolean }): Promise<Ledge
       backMs.push(performance.now() - startedMs)
     }
     fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     await hub.indexed()
     await hub.stop()
     await fleet.stop()

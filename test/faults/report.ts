@@ -26,7 +26,9 @@ export function table(rows: readonly LedgerRow[]): string {
   const widths = columns.map((name, i) => Math.max(name.length, ...cells.map(cell => cell[i]!.length)))
   const line = (texts: readonly string[]) =>
     texts
-      .map((text, i) => (i === 0 || i === columns.length - 1 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!)))
+      .map((text, i) =>
+        i === 0 || i === columns.length - 1 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!),
+      )
       .join('  ')
       .trimEnd()
   return [line(columns), ...cells.map(line)].join('\n')

@@ -29,9 +29,7 @@ export async function audit(scenario: string, ledgerPath: string, dataDir: strin
       const own = frames.get(node) ?? EMPTY_SEQ_SET
       row.sent += entry.sent
       for (let seq = 1; seq <= entry.sent; seq++) {
-        const stored = isEvent(seq)
-          ? store.incident(incidentId(node, seq))?.node === node
-          : hasSeq(own, seq)
+        const stored = isEvent(seq) ? store.incident(incidentId(node, seq))?.node === node : hasSeq(own, seq)
         const acknowledged = hasSeq(entry.acknowledged, seq)
         if (stored) row.stored++
         if (acknowledged) row.acknowledged++

@@ -1,5 +1,11 @@
-import { type Address, type EmbeddingItem, encodeJson, encodeMessagePack, type IncidentEvent } from '@sightline/core'
-import { vectorToBytes } from '@sightline/core'
+import {
+  type Address,
+  type EmbeddingItem,
+  encodeJson,
+  encodeMessagePack,
+  type IncidentEvent,
+  vectorToBytes,
+} from '@sightline/core'
 import { randomUnit, seededRandom } from './vectors.ts'
 
 export interface VectorSpace {
@@ -78,6 +84,7 @@ export class SimulatedRecords {
 
 function base32(value: number, length: number): string {
   let text = ''
-  for (let rest = value; text.length < length; rest = Math.floor(rest / 32)) text = CROCKFORD[rest % 32] + text
+  for (let rest = value; text.length < length; rest = Math.floor(rest / 32))
+    text = CROCKFORD[rest % 32] + text
   return text
 }

@@ -156,7 +156,10 @@ export class HttpApi implements Service {
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
+    // Alive either way: a restart makes no room on a disk.
+    app.get('/healthz', { schema: { hide: true } }, async () =>
+      ingest.trouble === undefined ? { status: 'ok' } : { status: 'degraded', reasons: [ingest.trouble] },
+    )
     app.get('/readyz', { schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }
