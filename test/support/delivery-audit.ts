@@ -19,7 +19,12 @@ export interface LedgerRow {
 }
 
 /** Compares the client's ledger with the store of a hub that has stopped; reads the files, not what the hub says. */
-export async function audit(scenario: string, ledgerPath: string, dataDir: string): Promise<LedgerRow> {
+export async function audit(
+  scenario: string,
+  ledgerPath: string,
+  dataDir: string,
+  isIncident: (seq: number) => boolean = isEvent,
+): Promise<LedgerRow> {
   const log = createLog({ name: 'audit', level: 'silent' })
   const store = await openLmdbStore({ dir: join(dataDir, 'store'), clock: systemClock, log, minFreeBytes: 0 })
   try {
@@ -29,7 +34,7 @@ export async function audit(scenario: string, ledgerPath: string, dataDir: strin
       const own = frames.get(node) ?? EMPTY_SEQ_SET
       row.sent += entry.sent
       for (let seq = 1; seq <= entry.sent; seq++) {
-        const stored = isEvent(seq) ? store.incident(incidentId(node, seq))?.node === node : hasSeq(own, seq)
+        const stored = isIncident(seq) ? store.incident(incidentId(node, seq))?.node === node : hasSeq(own, seq)
         const acknowledged = hasSeq(entry.acknowledged, seq)
         if (stored) row.stored++
         if (acknowledged) row.acknowledged++
