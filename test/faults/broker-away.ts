@@ -25,7 +25,7 @@ const DEFAULTS = agentSettings({})
 const SPACE = { fingerprint: 'simulated:000000000000', dim: 512 }
 
 export async function brokerAway({ long }: { long: boolean }): Promise<LedgerRow[]> {
-  const outageSeconds = long ? 3600 : 200
+  const outageSeconds = long ? 3600 : 100
   return [
     await outage({ outageSeconds, maxBytes: DEFAULTS.outbox.maxBytes }),
     await outage({ outageSeconds, maxBytes: long ? 32 * MIB : MIB }),
