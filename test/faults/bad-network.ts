@@ -60,7 +60,8 @@ export async function badNetwork({ long }: { long: boolean }): Promise<LedgerRow
       proxy.split('none')
     }
     fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     if ((await device.stop()) !== 0) throw fault('INTERNAL', `the device failed: ${device.stderr}`)
     const { duplicates } = (await hub.api.get<{ ingest: { duplicates: number } }>('/system')).ingest
     await hub.indexed()

@@ -8,8 +8,8 @@ import { audit, type LedgerRow } from '../support/delivery-audit.ts'
 import { DeliveryLedger } from '../support/delivery-ledger.ts'
 import { HubUnderTest } from '../support/hub-under-test.ts'
 import { brokenStream, isPublish, packetsOf, type WirePacket } from '../support/mqtt-mutations.ts'
-import { scratch } from '../support/processes.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
+import { scratch } from '../support/processes.ts'
 import { SimulatedAgent } from '../support/simulated-agent.ts'
 import { SimulatedFleet } from '../support/simulated-fleet.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
@@ -52,9 +52,11 @@ export async function brokenStreams({
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lane))
     memory.stop()
-    if (!hub.program.running) throw fault('INTERNAL', `the hub died of stream ${sent}, seed ${seed}: ${hub.program.stderr}`)
+    if (!hub.program.running)
+      throw fault('INTERNAL', `the hub died of stream ${sent}, seed ${seed}: ${hub.program.stderr}`)
     fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     const reconnects = fleet.agents.reduce((sum, agent) => sum + agent.reconnects - 1, 0)
     if (reconnects > 0) throw fault('INTERNAL', `good agents lost their connection ${reconnects} times`)
     const { quarantined } = (await hub.api.get<{ ingest: { quarantined: number } }>('/system')).ingest

@@ -89,7 +89,9 @@ async function outage({
     if (peakBytes > maxBytes) throw fault('INTERNAL', `the outbox grew to ${peakBytes} of ${maxBytes} bytes`)
     const { dropped, records: backlog } = outbox.counts
     await hub.start()
-    await eventually('the first of the backlog', async () => (outbox.counts.records < backlog ? true : undefined))
+    await eventually('the first of the backlog', async () =>
+      outbox.counts.records < backlog ? true : undefined,
+    )
     const [startedMs, before] = [clock.monotonic(), outbox.counts.records]
     let live = 0
     const recording = setInterval(() => {
@@ -97,7 +99,11 @@ async function outage({
       void make(due - live)
       live = due
     }, 250)
-    await eventually('the backlog drained', async () => (outbox.counts.records < 20 ? true : undefined), 600_000)
+    await eventually(
+      'the backlog drained',
+      async () => (outbox.counts.records < 20 ? true : undefined),
+      600_000,
+    )
     clearInterval(recording)
     const seconds = (clock.monotonic() - startedMs) / 1000
     const ratio = before / seconds / LIVE_PER_SECOND
@@ -105,7 +111,8 @@ async function outage({
     await uplink.stop()
     await hub.stop()
     await ledger.close()
-    if (dropped === 0 && ratio < MIN_DRAIN_RATIO) throw fault('INTERNAL', `drained at only ${ratio} x the live rate`)
+    if (dropped === 0 && ratio < MIN_DRAIN_RATIO)
+      throw fault('INTERNAL', `drained at only ${ratio} x the live rate`)
     const row = await audit(`broker away for ${outageSeconds / 60} min`, ledger.path, hub.dataDir, isNoEvent)
     const notes = `outbox ${(peakBytes / MIB).toFixed(1)} of ${maxBytes / MIB} MiB; ${dropped} dropped and counted; drained at ${ratio.toFixed(1)} x live`
     return { ...row, acknowledged: row.acknowledged - dropped, lost: row.lost - dropped, notes }

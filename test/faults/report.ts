@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url'
-import { fault, faultText } from '@sightline/core'
+import { faultText } from '@sightline/core'
 import type { LedgerRow } from '../support/delivery-audit.ts'
 
 export type Scenario = (options: { readonly long: boolean }) => Promise<LedgerRow[]>
@@ -10,14 +10,6 @@ export function breach(row: LedgerRow): string | undefined {
   if (row.acknowledged > row.stored) return 'more is acknowledged than stored'
   if (row.duplicates > 0) return `${row.duplicates} records are there twice`
   return undefined
-}
-
-/** @throws INTERNAL naming the first row that is not clean */
-export function assertClean(rows: readonly LedgerRow[]): void {
-  for (const row of rows) {
-    const reason = breach(row)
-    if (reason !== undefined) throw fault('INTERNAL', `${row.scenario}: ${reason}\n${table(rows)}`)
-  }
 }
 
 export function table(rows: readonly LedgerRow[]): string {

@@ -7,8 +7,8 @@ import { eventually } from '../support/api.ts'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
 import { DeliveryLedger } from '../support/delivery-ledger.ts'
 import { HubUnderTest } from '../support/hub-under-test.ts'
-import { scratch } from '../support/processes.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
+import { scratch } from '../support/processes.ts'
 import { SimulatedFleet } from '../support/simulated-fleet.ts'
 import { runAsScript } from './report.ts'
 
@@ -62,7 +62,8 @@ export async function slowloris({ long }: { long: boolean }): Promise<LedgerRow[
     }
     memory.stop()
     fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS))) throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
     const latency = `good agents' ack p99 ${fleet.latencyMs(99).toFixed(0)} ms`
     slow.close()
     await hub.stop()

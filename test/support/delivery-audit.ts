@@ -34,7 +34,9 @@ export async function audit(
       const own = frames.get(node) ?? EMPTY_SEQ_SET
       row.sent += entry.sent
       for (let seq = 1; seq <= entry.sent; seq++) {
-        const stored = isIncident(seq) ? store.incident(incidentId(node, seq))?.node === node : hasSeq(own, seq)
+        const stored = isIncident(seq)
+          ? store.incident(incidentId(node, seq))?.node === node
+          : hasSeq(own, seq)
         const acknowledged = hasSeq(entry.acknowledged, seq)
         if (stored) row.stored++
         if (acknowledged) row.acknowledged++
