@@ -6,4 +6,4 @@ it('ten thousand broken streams neither end the hub nor disturb good agents', as
   const rows = await brokenStreams({ long: false })
   console.log(table(rows))
   expect(rows.map(breach)).toEqual(rows.map(() => undefined))
-}, 180_000)
+}, 600_000)

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fault } from '@sightline/core'
 import { eventually, HubApi } from './api.ts'
 import { type HubExtras, type HubHandle, type Program, startHub } from './processes.ts'
 import type { VectorSpace } from './simulated-records.ts'
@@ -76,9 +77,14 @@ export class HubUnderTest {
 
   /** Resolves when the index holds every stored frame. */
   async indexed(): Promise<void> {
-    await eventually('every stored frame in the index', async () => {
+    let [stored, indexed] = [0, 0]
+    await eventually('the index', async () => {
       const { counts, index } = await this.api.get<SystemView>('/system')
-      return counts.frames === index.vectors ? true : undefined
+      stored = counts.frames
+      indexed = index.vectors
+      return stored === indexed ? true : undefined
+    }).catch(cause => {
+      throw fault('INTERNAL', `${stored} frames are stored and ${indexed} indexed`, { cause })
     })
   }
 
