@@ -13,10 +13,13 @@ export interface AlternativeStart {
 
 export interface AlternativeRequest {
   readonly batch: number
+  /** Without them nothing is sent but the word that it is done: JSON would be charged to the library. */
+  readonly vectors: boolean
 }
 
 export interface AlternativeReply {
   readonly vectors: readonly (readonly number[])[]
+  readonly peakMiB: number
 }
 
 /** The part of @huggingface/transformers 3 and 4 that is used. */
@@ -34,7 +37,7 @@ interface Inputs {
 }
 
 interface Outputs {
-  readonly image_embeds: { tolist(): number[][] }
+  readonly image_embeds: { readonly data: Float32Array; readonly dims: readonly number[] }
 }
 
 const { entry, models, pictures } = JSON.parse(process.argv[2]!) as AlternativeStart
@@ -49,23 +52,30 @@ const jpegs = readdirSync(pictures)
   .sort()
   .map(file => readFileSync(join(pictures, file)))
 
-async function encode(batch: number): Promise<number[][]> {
-  const vectors: number[][] = []
+async function encode(batch: number): Promise<Float32Array[]> {
+  const vectors: Float32Array[] = []
   for (let at = 0; at < jpegs.length; at += batch) {
     const images = await Promise.all(
       jpegs.slice(at, at + batch).map(jpeg => RawImage.fromBlob(new Blob([jpeg]))),
     )
     const { image_embeds } = await model(await processor(images))
-    vectors.push(...image_embeds.tolist())
+    const dim = image_embeds.dims[1]!
+    for (let from = 0; from < image_embeds.data.length; from += dim) {
+      vectors.push(image_embeds.data.slice(from, from + dim))
+    }
   }
   return vectors
 }
 
-function reply(vectors: readonly (readonly number[])[]): void {
-  const message: AlternativeReply = { vectors }
+function reply(vectors: readonly Float32Array[]): void {
+  const peakMiB = process.resourceUsage().maxRSS / 1024
+  const message: AlternativeReply = { vectors: vectors.map(vector => [...vector]), peakMiB }
   process.send!(message)
 }
 
-process.on('message', async ({ batch }: AlternativeRequest) => reply(await encode(batch)))
+process.on('message', async (request: AlternativeRequest) => {
+  const vectors = await encode(request.batch)
+  reply(request.vectors ? vectors : [])
+})
 process.on('disconnect', () => process.exit())
 reply([])

@@ -4,7 +4,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type ClipModel, decodeImage, loadModel } from '@sightline/core'
 import { preprocessImage, toTensor } from '@sightline/core/clip/preprocess.js'
 import { defaultThreads, type Feed, TowerSession } from '@sightline/core/clip/session.js'
-import { BareSession, imageTensor } from './bare-session.ts'
+import { BareSession, imageTensor, readyTensor } from './bare-session.ts'
+import { BARE, BATCH, besideBare, shortfall } from './beside-bare.ts'
 import {
   type BenchOptions,
   type Comparison,
@@ -14,15 +15,14 @@ import {
   median,
   type Section,
 } from './measure.ts'
-import { cameraPictures, MODEL_DIR } from './pictures.ts'
+import { peakMemory } from './peak-memory.ts'
+import { cameraPictures, MODEL_DIR, writePictures } from './pictures.ts'
 import { number } from './report.ts'
 
-const BATCH = 16
 const STREAM = 4 * BATCH
-const BARE = 'bare `session.run` on a ready tensor'
 
 /** JPEG to unit vector beside the inference alone: what decoding, resizing, threads and batching cost. */
-export async function encode({ quick }: BenchOptions): Promise<Section> {
+export async function encode({ quick, dir }: BenchOptions): Promise<Section> {
   const pictures = await cameraPictures(BATCH)
   const model = await loadModel({ dir: MODEL_DIR, towers: ['image'] })
   await model.warmUp()
@@ -32,18 +32,24 @@ export async function encode({ quick }: BenchOptions): Promise<Section> {
   try {
     const ready = await readyTensor(model, pictures)
     const bench: Bench = { model, pictures, bare, worker, ready, rounds: quick ? 2 : 12 }
-    const comparisons = [
-      ...(await besideBare(bench)),
-      await throughWorker(bench),
-      ...(await besideFloat(bench)),
-    ]
+    const besides = await besideBare(bench)
+    const { figures, prepareMs } = await steps(bench)
+    const comparisons = [...besides, await throughWorker(bench), ...(await besideFloat(bench))]
     return {
       title: 'JPEG to embedding',
       comparisons,
-      figures: await steps(bench),
+      figures: [
+        ...figures,
+        await peakMemory(
+          'the embedded model',
+          MODEL_DIR,
+          await writePictures(join(dir, 'pictures'), pictures),
+        ),
+      ],
       notes: [
-        `JPEGs of 1280x720 made from the sample photos, the embedded model (INT8, 224x224, squash), ${defaultThreads()} threads for both sides, spinning off for both, \`onnxruntime-node\` on both. The bare side gets its tensor for nothing: it neither decodes nor resizes.`,
-        `"one by one": the next picture is given when the last vector is there. "one call of ${BATCH}" includes filling and emptying the pipe; "one call of ${STREAM}" is closer to a steady stream, where pictures are prepared while a batch runs.`,
+        shortfall(besides, prepareMs),
+        `JPEGs of 1280x720 made from the sample photos, the embedded model (INT8, 224x224, squash), ${defaultThreads()} threads and the same session options for both sides. The bare side gets its tensor for nothing: it neither decodes nor resizes.`,
+        `"one by one": the next picture is given when the last vector is there. "one call of ${BATCH}" includes filling and emptying the pipe; "one call of ${STREAM}" is closer to a steady stream, where a batch is full when it starts.`,
         FLOAT === undefined
           ? 'INT8 beside float: not measured here; `SIGHTLINE_FLOAT_MODEL=/path/to/float/image.onnx` names a float tower of the same shape.'
           : 'INT8 beside float: the float tower that the embedded one was quantised from (`models/training/`).',
@@ -62,77 +68,6 @@ interface Bench {
   /** All pictures prepared, `[BATCH, 3, size, size]`. */
   readonly ready: Float32Array
   readonly rounds: number
-}
-
-async function readyTensor(model: ClipModel, pictures: readonly Buffer[]): Promise<Float32Array> {
-  const spec = model.manifest.image
-  const length = 3 * spec.size ** 2
-  const ready = new Float32Array(pictures.length * length)
-  for (const [i, picture] of pictures.entries()) {
-    const { pixels } = await preprocessImage(picture, spec)
-    toTensor(pixels, spec, ready.subarray(i * length, (i + 1) * length))
-  }
-  return ready
-}
-
-async function besideBare({ model, pictures, bare, ready, rounds }: Bench): Promise<Comparison[]> {
-  const { size } = model.manifest.image
-  const length = ready.length / BATCH
-  const singles = pictures.map((_, i) => imageTensor(ready.subarray(i * length, (i + 1) * length), size))
-  const batch = imageTensor(ready, size)
-  const stream = Array.from({ length: STREAM / BATCH }, () => pictures).flat()
-
-  const one = await interleave(
-    {
-      ours: async () => {
-        for (const picture of pictures) await model.encodeImages([picture])
-      },
-      theirs: async () => {
-        for (const tensor of singles) await bare.run(tensor)
-      },
-    },
-    rounds,
-  )
-  const sixteen = await interleave(
-    { ours: () => model.encodeImages(pictures), theirs: () => bare.run(batch) },
-    rounds,
-  )
-  const many = await interleave(
-    {
-      ours: () => model.encodeImages(stream),
-      theirs: async () => {
-        for (let i = 0; i < STREAM; i += BATCH) await bare.run(batch)
-      },
-    },
-    Math.ceil(rounds / 2),
-  )
-  const unit = 'ms a picture'
-  return [
-    compareCost({
-      ...one,
-      what: 'one by one',
-      beside: `${BARE}, batch 1`,
-      items: BATCH,
-      unit,
-      target: 'at most 1.10',
-    }),
-    compareCost({
-      ...sixteen,
-      what: `one call of ${BATCH}`,
-      beside: `${BARE}, batch ${BATCH}`,
-      items: BATCH,
-      unit,
-      target: 'at most 1.05',
-    }),
-    compareCost({
-      ...many,
-      what: `one call of ${STREAM}`,
-      beside: `${BARE}, ${STREAM / BATCH} times batch ${BATCH}`,
-      items: STREAM,
-      unit,
-      target: 'at most 1.05',
-    }),
-  ]
 }
 
 /** The price of a worker thread alone: the same ready pixels, there and back. */
@@ -186,7 +121,7 @@ async function besideFloat({ model, bare, ready, rounds }: Bench): Promise<Compa
 }
 
 /** Where the time before the inference goes, and how long others wait meanwhile. */
-async function steps({ model, pictures, rounds }: Bench): Promise<Figure[]> {
+async function steps({ model, pictures, rounds }: Bench): Promise<{ figures: Figure[]; prepareMs: number }> {
   const spec = model.manifest.image
   const prepared = await Promise.all(pictures.map(picture => preprocessImage(picture, spec)))
   const samples = await interleave(
@@ -209,10 +144,11 @@ async function steps({ model, pictures, rounds }: Bench): Promise<Figure[]> {
   for (let i = 0; i < rounds; i++) await model.encodeImages(pictures)
   histogram.disable()
   const delay = [histogram.percentile(99), histogram.max].map(ns => number(ns / 1e6))
-  return [
+  const figures = [
     { what: 'JPEG to RGB in full size, for comparison', value: cost(samples.decode) },
     { what: `JPEG to RGB of ${spec.size}x${spec.size}, as the model wants it`, value: cost(samples.prepare) },
     { what: 'normalising that to a tensor', value: cost(samples.normalise) },
     { what: 'delay of the event loop while embedding, P99 / longest', value: `${delay.join(' / ')} ms` },
   ]
+  return { figures, prepareMs: median(samples.prepare) / pictures.length }
 }

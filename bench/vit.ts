@@ -1,55 +1,37 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type AttributeValue, node } from '@sightline/models/onnx/nodes.js'
-import {
-  DataType,
-  encodeModel,
-  type NodeProto,
-  type TensorProto,
-  valueInfo,
-} from '@sightline/models/onnx/proto.js'
-import { floatTensor, int64Tensor } from '@sightline/models/onnx/tensor.js'
-import { silent } from '@sightline/models/quantize/progress.js'
-import { quantiseFile } from '@sightline/models/quantize/quantize.js'
-import { BareSession, imageTensor } from './bare-session.ts'
-import { type BenchOptions, compareCost, interleave, type Section } from './measure.ts'
+import { loadModel } from '@sightline/core'
+import { BareSession, imageTensor, readyTensor } from './bare-session.ts'
+import { BATCH, besideBare } from './beside-bare.ts'
+import { type BenchOptions, type Comparison, compareCost, interleave, type Section } from './measure.ts'
+import { peakMemory } from './peak-memory.ts'
+import { cameraPictures, writePictures } from './pictures.ts'
+import { noise, VIT } from './vit-graph.ts'
+import { type VitModel, vitModel } from './vit-model.ts'
 
-/** OpenAI CLIP's ViT-B/32 (Radford et al. 2021, table 20). */
-const VIT = { size: 224, patch: 32, width: 768, heads: 12, layers: 12, dim: 512 } as const
-const BATCH = 16
-
-/**
- * What INT8 gains on the architecture that most people will run. The weights are random: they take the same time as
- * trained ones, and those cannot be shipped.
- */
+/** What INT8 gains, and what Sightline adds to it, on the architecture that most people will run. */
 export async function vit({ quick, dir }: BenchOptions): Promise<Section> {
-  const float = join(dir, 'vit.onnx')
-  const int8 = join(dir, 'vit.int8.onnx')
-  writeFileSync(float, visionTransformer())
-  const report = await quantiseFile(
-    {
-      input: float,
-      output: int8,
-      mode: 'dynamic',
-      target: 'cpu',
-      calibration: 'percentile',
-      percentile: 99.999,
-      minCosine: null,
-      reduceRange: false,
-      conv: false,
-      keepFloat: [],
-      samples: {},
-      sampleCount: 0,
-      searchMs: 0,
-    },
-    silent,
-  )
+  const vit = await vitModel(dir)
+  const pictures = await cameraPictures(BATCH)
+  const comparisons = [...(await besideFloat(vit, quick ? 2 : 12)), ...(await endToEnd(vit, pictures, quick))]
+  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
+  return {
+    title: 'INT8 on ViT-B/32',
+    comparisons,
+    figures: [
+      { what: 'image tower, float32 to INT8', value: `${mb(vit.floatBytes)} to ${mb(vit.int8Bytes)}` },
+      await peakMemory('ViT-B/32 INT8', vit.dir, await writePictures(join(dir, 'pictures'), pictures)),
+    ],
+    notes: [
+      'The image tower of CLIP ViT-B/32 with random weights, quantised by `sightline-models quantize --mode dynamic`.',
+      'INT8 beside float32: both bare `session.run` on a ready tensor. JPEG to embedding: as above, pictures of 1280x720 cut to 224x224 as CLIP does it.',
+    ],
+  }
+}
+
+async function besideFloat({ float, int8 }: VitModel, rounds: number): Promise<Comparison[]> {
   const [full, small] = [await BareSession.open(float), await BareSession.open(int8)]
-  const rounds = quick ? 2 : 12
-  const picture = (batch: number) =>
-    imageTensor(noise(batch * 3 * VIT.size ** 2, { seed: 5, spread: 1 }), VIT.size)
   const race = async (batch: number) => {
-    const input = picture(batch)
+    const input = imageTensor(noise(batch * 3 * VIT.size ** 2, { seed: 5, spread: 1 }), VIT.size)
     const samples = await interleave({ ours: () => small.run(input), theirs: () => full.run(input) }, rounds)
     return compareCost({
       ...samples,
@@ -60,147 +42,26 @@ export async function vit({ quick, dir }: BenchOptions): Promise<Section> {
       target: 'at most 0.385 (2.6 times as fast)',
     })
   }
-  const comparisons = [await race(1), await race(BATCH)]
-  await Promise.all([full.close(), small.close()])
-  const mib = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
-  return {
-    title: 'INT8 on ViT-B/32',
-    comparisons,
-    figures: [
-      {
-        what: 'image tower, float32 to INT8',
-        value: `${mib(report.bytesBefore)} to ${mib(report.bytesAfter)}`,
-      },
-    ],
-    notes: [
-      'The image tower of CLIP ViT-B/32 with random weights, quantised by `sightline-models quantize --mode dynamic`; both bare `session.run` on a ready tensor.',
-    ],
+  try {
+    return [await race(1), await race(BATCH)]
+  } finally {
+    await Promise.all([full.close(), small.close()])
   }
 }
 
-/** The ONNX file of the image tower: `pixel_values` [batch, 3, 224, 224] to `image_embeds` [batch, 512]. */
-function visionTransformer(): Uint8Array {
-  const { size, patch, width, heads, layers, dim } = VIT
-  const tokens = (size / patch) ** 2 + 1
-  const head = width / heads
-  const graph = new Graph()
-  const shape = (name: string, dims: readonly number[]) => graph.integers(name, dims)
-  const split = shape('split', [0, tokens, heads, head])
-  const joined = shape('joined', [0, tokens, width])
-
-  const patches = graph.add('Conv', ['pixel_values', graph.weight('patch', [width, 3, patch, patch])], {
-    kernel_shape: [patch, patch],
-    strides: [patch, patch],
-  })
-  const flat = graph.add('Reshape', [patches, shape('grid', [0, width, tokens - 1])])
-  const sequence = graph.add('Transpose', [flat], { perm: [0, 2, 1] })
-  // The class token, once for every picture of the batch.
-  const first = graph.add('Slice', [sequence, shape('from', [0]), shape('to', [1]), shape('axis', [1])])
-  const zero = graph.add('Mul', [first, graph.weight('zero', [1], 0)])
-  const token = graph.add('Add', [zero, graph.weight('class', [1, 1, width])])
-  const all = graph.add('Concat', [token, sequence], { axis: 1 })
-  let x = graph.norm(graph.add('Add', [all, graph.weight('position', [1, tokens, width])]), width)
-
-  for (let layer = 0; layer < layers; layer++) {
-    const before = graph.norm(x, width)
-    const [q, k, v] = ['q', 'k', 'v'].map(name => {
-      const projected = graph.linear(before, `${name}${layer}`, width, width)
-      return graph.add('Reshape', [projected, split])
-    }) as [string, string, string]
-    const queries = graph.add('Transpose', [q], { perm: [0, 2, 1, 3] })
-    const keys = graph.add('Transpose', [k], { perm: [0, 2, 3, 1] })
-    const values = graph.add('Transpose', [v], { perm: [0, 2, 1, 3] })
-    const scores = graph.add('Mul', [
-      graph.add('MatMul', [queries, keys]),
-      graph.constant(`scale${layer}`, 1 / Math.sqrt(head)),
-    ])
-    const mixed = graph.add('MatMul', [graph.add('Softmax', [scores], { axis: -1 }), values])
-    const merged = graph.add('Reshape', [graph.add('Transpose', [mixed], { perm: [0, 2, 1, 3] }), joined])
-    x = graph.add('Add', [x, graph.linear(merged, `out${layer}`, width, width)])
-
-    const wide = graph.linear(graph.norm(x, width), `up${layer}`, width, 4 * width)
-    // QuickGELU, as the original has it: x sigmoid(1.702 x).
-    const gate = graph.add('Sigmoid', [graph.add('Mul', [wide, graph.constant(`gelu${layer}`, 1.702)])])
-    const active = graph.add('Mul', [wide, gate])
-    x = graph.add('Add', [x, graph.linear(active, `down${layer}`, 4 * width, width)])
+async function endToEnd(
+  vit: VitModel,
+  pictures: readonly Uint8Array[],
+  quick: boolean,
+): Promise<Comparison[]> {
+  const model = await loadModel({ dir: vit.dir, towers: ['image'] })
+  await model.warmUp()
+  const bare = await BareSession.open(vit.int8)
+  try {
+    const ready = await readyTensor(model, pictures)
+    const rounds = quick ? 2 : 8
+    return await besideBare({ model, bare, pictures, ready, rounds, name: 'JPEG to embedding' })
+  } finally {
+    await Promise.all([model.close(), bare.close()])
   }
-  const pooled = graph.add('Gather', [x, graph.integers('pool', [0], true)], { axis: 1 })
-  graph.add(
-    'MatMul',
-    [graph.norm(pooled, width), graph.weight('projection', [width, dim])],
-    {},
-    'image_embeds',
-  )
-  return graph.encode([VIT.size, VIT.size])
-}
-
-/** Nodes and weights as they are asked for. */
-class Graph {
-  readonly #nodes: NodeProto[] = []
-  readonly #weights: TensorProto[] = []
-
-  add(
-    op: string,
-    inputs: readonly string[],
-    attributes: Readonly<Record<string, AttributeValue>> = {},
-    output = `v${this.#nodes.length}`,
-  ): string {
-    this.#nodes.push(node(op, inputs, [output], attributes))
-    return output
-  }
-
-  weight(name: string, dims: readonly number[], spread = 0.02): string {
-    const count = dims.reduce((product, dim) => product * dim, 1)
-    this.#weights.push(floatTensor(name, dims, noise(count, { seed: this.#weights.length + 1, spread })))
-    return name
-  }
-
-  constant(name: string, value: number): string {
-    this.#weights.push(floatTensor(name, [], Float32Array.of(value)))
-    return name
-  }
-
-  integers(name: string, values: readonly number[], scalar = false): string {
-    const tensor = int64Tensor(name, values)
-    this.#weights.push(scalar ? { ...tensor, dims: [] } : tensor)
-    return name
-  }
-
-  linear(input: string, name: string, from: number, to: number): string {
-    const product = this.add('MatMul', [input, this.weight(`${name}.weight`, [from, to])])
-    return this.add('Add', [product, this.weight(`${name}.bias`, [to])])
-  }
-
-  norm(input: string, width: number): string {
-    const name = `norm${this.#nodes.length}`
-    this.#weights.push(floatTensor(`${name}.gain`, [width], new Float32Array(width).fill(1)))
-    return this.add('LayerNormalization', [input, `${name}.gain`, this.weight(`${name}.bias`, [width])], {
-      axis: -1,
-    })
-  }
-
-  encode([height, width]: readonly [number, number]): Uint8Array {
-    return encodeModel({
-      irVersion: 8,
-      opsetImport: [{ domain: '', version: 17 }],
-      producerName: 'sightline bench',
-      graph: {
-        name: 'vit-b-32',
-        node: this.#nodes,
-        initializer: this.#weights,
-        input: [valueInfo('pixel_values', DataType.FLOAT, ['batch', 3, height, width])],
-        output: [valueInfo('image_embeds', DataType.FLOAT, ['batch', VIT.dim])],
-      },
-    })
-  }
-}
-
-/** Roughly normal, seeded (Numerical Recipes' LCG). */
-function noise(count: number, { seed, spread }: { seed: number; spread: number }): Float32Array {
-  let state = seed >>> 0
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-  return Float32Array.from({ length: count }, () => (next() + next() + next() + next() - 2) * spread)
 }

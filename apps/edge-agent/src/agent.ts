@@ -11,6 +11,9 @@ import {
 import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
+import { ActionQueue } from './actions/action-queue.ts'
+import { ActionRunner } from './actions/action-runner.ts'
+import { openActions } from './actions/open-actions.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
@@ -28,6 +31,8 @@ import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
 /** Longest wait for a connection on which to say that the model cannot be opened. */
 const FAREWELL_MS = 3000
+const ACTION_BACKOFF = { baseMs: 1000, maxMs: 300_000 }
+const MAX_MISSING_ACTIONS = 64
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
@@ -62,6 +67,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     camera: openCamera({ settings: each, clock }),
   }))
 
+  const actions = await openActions({ settings: settings.actions, clock, log })
   const { threads, provider, dir: modelDir = EMBEDDED_MODEL } = settings.model
   const manifest = await readManifest(modelDir)
   const space = { fingerprint: modelFingerprint(manifest), dim: manifest.dim }
@@ -113,7 +119,28 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     }
     return new CameraSupervisor({ camera, backoff, clock, log }, { onStatus: onChange, onDrop })
   })
-  const parts = { model, rules, incidents, outbox, metrics, clock, log, onIncident }
+  const queue = new ActionQueue({
+    outbox,
+    actions: settings.actions,
+    device: address,
+    onDrop: ([action]) => {
+      metrics.actionsDropped++
+      log.warn({ action }, 'too many deliveries wait; the oldest was dropped')
+    },
+  })
+  const runner = new ActionRunner({
+    queue,
+    actions,
+    counts: metrics,
+    backoff: exponentialBackoff(ACTION_BACKOFF.baseMs, ACTION_BACKOFF.maxMs),
+    clock,
+    log,
+  })
+  const announce = (step: IncidentStep) => {
+    runner.poke()
+    onIncident(step)
+  }
+  const parts = { model, rules, incidents, outbox, actions: queue, metrics, clock, log, onIncident: announce }
   const pipelines = cameras.map(({ settings: camera }, i) => {
     const frames = (signal: AbortSignal) => supervisors[i]!.frames(signal)
     return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts })
@@ -130,6 +157,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       rulesVersion: rules.version,
       configVersion: 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
+      ...missingActions(queue.missing(rules.current?.all() ?? [])),
       cameras: supervisors.map(supervisor => supervisor.status()),
     }),
     stats: () => {
@@ -145,6 +173,9 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         outboxDropped: dropped,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
+        actionsSent: metrics.actionsSent,
+        actionsFailed: metrics.actionsFailed,
+        actionsDropped: metrics.actionsDropped,
         rssBytes: process.memoryUsage.rss(),
         cameras: supervisors.map(supervisor => supervisor.status()),
       }
@@ -182,7 +213,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       await rules.load()
       incidents.restore(outbox.openIncidents())
       // Cameras that are no longer configured send nothing that could end theirs.
-      await outbox.appendEvents(incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name))))
+      const ended = incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name)))
+      await outbox.appendEvents(ended, () => queue.take(ended, rules.current))
     },
     stop: async () => {
       await rules.close()
@@ -190,7 +222,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
   }
   const lifecycle = new Lifecycle({
-    services: [storage, uplink, model, new PipelineGroup({ pipelines, log })],
+    services: [storage, runner, uplink, model, new PipelineGroup({ pipelines, log })],
     log,
   })
   return {
@@ -198,6 +230,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
   }
+}
+
+function missingActions(names: readonly string[]): { missingActions?: string[] } {
+  return names.length === 0 ? {} : { missingActions: names.slice(0, MAX_MISSING_ACTIONS) }
 }
 
 /** All cameras of an agent, side by side. */

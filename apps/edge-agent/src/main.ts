@@ -13,6 +13,7 @@ import {
   systemClock,
 } from '@sightline/core'
 import { Command } from 'commander'
+import { publicActions } from './actions/action-settings.ts'
 import { createAgent } from './agent.ts'
 import { addFieldCommands } from './cli/field-commands.ts'
 import type { IncidentStep } from './moderation/incidents.ts'
@@ -80,7 +81,8 @@ config
     const settings = await readSettings(file)
     const cameras = settings.cameras.map(camera => ({ ...camera, source: redactUrl(camera.source) }))
     const broker = { ...settings.broker, url: redactUrl(settings.broker.url) }
-    console.log(JSON.stringify({ ...settings, cameras, broker }, null, 2))
+    const actions = publicActions(settings.actions)
+    console.log(JSON.stringify({ ...settings, cameras, broker, actions }, null, 2))
   })
 
 try {

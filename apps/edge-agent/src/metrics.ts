@@ -26,6 +26,11 @@ export class Metrics {
   framesFailed = 0
   /** Never seen by the pipeline, because the camera was faster. */
   framesDropped = 0
+  actionsSent = 0
+  /** Given up after the last attempt. */
+  actionsFailed = 0
+  /** Given up because too many waited, or because the target wants no more. */
+  actionsDropped = 0
   readonly encode = new Timings()
   /** Frame in to verdicts and incidents durably in the outbox. */
   readonly decision = new Timings()

@@ -1,4 +1,5 @@
 import { type Clock, type ImageInput, type Log, thumbnail, type Verdict } from '@sightline/core'
+import type { NamedActions } from './actions/action-queue.ts'
 import type { Frame } from './camera/camera.ts'
 import type { Gate } from './gate.ts'
 import type { Metrics } from './metrics.ts'
@@ -26,6 +27,8 @@ export interface PipelineParts {
   readonly rules: RuleCache
   readonly incidents: Incidents
   readonly outbox: Outbox
+  /** Takes what incidents trigger; called in the commit that records their steps. */
+  readonly actions?: { take(steps: readonly IncidentStep[], rules: NamedActions | undefined): void }
   readonly metrics: Metrics
   readonly clock: Clock
   readonly log: Log
@@ -74,7 +77,7 @@ export class Pipeline {
       metrics.framesSeen++
       try {
         if (await this.#gate.passes(frame.image, frame.capturedAt)) await this.#embed(frame, arrivedMs)
-        else await this.#repeat(frame)
+        else await this.#repeat(frame, arrivedMs)
       } catch (err) {
         this.#gate.reset()
         metrics.framesFailed++
@@ -84,7 +87,7 @@ export class Pipeline {
   }
 
   async #embed(frame: Frame, arrivedMs: number): Promise<void> {
-    const { model, outbox, rules, metrics, clock } = this.#parts
+    const { model, outbox, rules, actions, metrics, clock } = this.#parts
     const encodingMs = clock.monotonic()
     const [vector] = (await model.encodeImages([frame.image])) as [Float32Array]
     metrics.encode.add(clock.monotonic() - encodingMs)
@@ -92,18 +95,20 @@ export class Pipeline {
     // Held on to: rules may be replaced between two frames, never within one.
     const scorer = rules.current
     const judgements = scorer?.judge(vector, frame.camera) ?? []
+    const look = lookOf(frame, scorer)
     const record = {
       fingerprint: model.fingerprint,
       camera: frame.camera,
       capturedAt: frame.capturedAt,
       vector,
-      verdicts: judgements.slice(0, MAX_VERDICTS).map(verdictOf),
-      thumbnail: await this.#thumbnail(frame, judgements),
+      verdicts: judgements.slice(0, MAX_VERDICTS).map(judgement => verdictOf(judgement, look(judgement))),
+      thumbnail: await this.#thumbnail(frame, judgements.map(look)),
     }
     let steps: readonly IncidentStep[] = []
     await outbox.append(record, seq => {
       this.#last = { seq, vector, scorer, judgements }
       steps = this.#observe(frame, this.#last)
+      actions?.take(steps, scorer)
       return steps
     })
     metrics.framesEmbedded++
@@ -112,8 +117,8 @@ export class Pipeline {
   }
 
   /** A frame like the last one is judged like the last one: durations go on while nothing moves. */
-  async #repeat(frame: Frame): Promise<void> {
-    const { rules, outbox, metrics } = this.#parts
+  async #repeat(frame: Frame, arrivedMs: number): Promise<void> {
+    const { rules, outbox, actions, metrics, clock } = this.#parts
     metrics.framesGated++
     if (this.#last === undefined) return
     const scorer = rules.current
@@ -122,7 +127,9 @@ export class Pipeline {
       this.#last = { ...this.#last, judgements, scorer }
     }
     const steps = this.#observe(frame, this.#last)
-    await outbox.appendEvents(steps)
+    if (steps.length === 0) return
+    await outbox.appendEvents(steps, () => actions?.take(steps, scorer))
+    metrics.decision.add(clock.monotonic() - arrivedMs)
     this.#announce(steps)
   }
 
@@ -134,9 +141,9 @@ export class Pipeline {
     return incidents.observe({ camera, at: capturedAt, seq, judgements }, scorer)
   }
 
-  async #thumbnail({ image }: Frame, judgements: readonly Judgement[]): Promise<Uint8Array | undefined> {
+  async #thumbnail({ image }: Frame, looks: readonly Look[]): Promise<Uint8Array | undefined> {
     const { thumbnails, thumbnailPx } = this.#settings
-    const wanted = thumbnails === 'all' || (thumbnails === 'fired' && judgements.some(fires))
+    const wanted = thumbnails === 'all' || (thumbnails === 'fired' && looks.some(look => look !== 'nothing'))
     return wanted ? await thumbnail(image, thumbnailPx) : undefined
   }
 
@@ -145,11 +152,17 @@ export class Pipeline {
   }
 }
 
-function fires({ rule, score }: Judgement): boolean {
-  return score >= rule.on
+/** What a rule makes of a frame: it fires, it wants a person to look, or neither. Off duty it is neither. */
+type Look = 'fires' | 'review' | 'nothing'
+
+function lookOf({ camera, capturedAt }: Frame, scorer: Scorer | undefined): (judgement: Judgement) => Look {
+  return ({ rule, score }) => {
+    if (score < Math.min(rule.on, rule.reviewAt ?? rule.on)) return 'nothing'
+    if (scorer?.appliesTo(rule, camera, capturedAt) !== true) return 'nothing'
+    return score >= rule.on ? 'fires' : 'review'
+  }
 }
 
-function verdictOf(judgement: Judgement): Verdict {
-  const { rule, score, similarity } = judgement
-  return { rule: rule.id, score, similarity, fired: fires(judgement) }
+function verdictOf({ rule, score, similarity }: Judgement, look: Look): Verdict {
+  return { rule: rule.id, score, similarity, fired: look === 'fires' }
 }

@@ -1,6 +1,7 @@
 import { checkConfig, fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { Actions, ActionsExec, actionFaults } from './actions/action-settings.ts'
 
 const MIB = 1024 * 1024
 
@@ -44,7 +45,8 @@ const Camera = Type.Object(
     }),
     thumbnails: Type.Union([Type.Literal('all'), Type.Literal('fired'), Type.Literal('none')], {
       default: 'all',
-      description: 'Which frames take a small JPEG to the hub: all, those on which a rule fires, or none.',
+      description:
+        'Which frames take a small JPEG to the hub: all, those on which a rule fires or that lie in its review band, or none.',
     }),
     thumbnailPx: Type.Integer({ minimum: 32, maximum: 1024, default: 256, description: 'Longer side.' }),
     gate: Gate,
@@ -102,6 +104,8 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    actions: Actions,
+    actionsExec: ActionsExec,
     broker: Type.Object(
       {
         url: Type.String({
@@ -196,6 +200,7 @@ export function checkAgentSettings(settings: AgentSettings): AgentSettings {
       faults.push({ path: `cameras.${i}.name`, message: `another camera is named ${name}` })
     names.add(name)
   }
+  faults.push(...actionFaults(settings))
   if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
   return settings
 }

@@ -39,6 +39,10 @@ let outbox: Outbox
 let rules: RuleCache
 let metrics: Metrics
 let announced: IncidentStep[]
+/** Called while a commit is under way. */
+let onCommit = async () => {}
+/** What actions were told to take, with the number of events that were on disk by then. */
+let taken: { phase: string; actions: readonly string[] | undefined; events: number }[]
 let red: Buffer
 let green: Buffer
 
@@ -53,7 +57,13 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pipeline-'))
   clock = new FakeClock()
   const limits = { maxBytes: 1e9, minFreeDiskBytes: 0 }
-  outbox = await Outbox.open({ dir: join(dir, 'outbox'), limits, clock, log: quiet, newId: ulid })
+  onCommit = async () => {}
+  taken = []
+  const freeBytes = async () => {
+    await onCommit()
+    return 1e12
+  }
+  outbox = await Outbox.open({ dir: join(dir, 'outbox'), limits, clock, log: quiet, newId: ulid, freeBytes })
   rules = new RuleCache({ dir: join(dir, 'rules'), space: colourModel, topic: RULES_TOPIC, log: quiet })
   await rules.load()
   metrics = new Metrics()
@@ -95,6 +105,13 @@ async function film(
       rules,
       incidents: new Incidents({ newId: ulid }),
       outbox,
+      actions: {
+        take: (steps, rules) => {
+          for (const { phase, rule } of steps) {
+            taken.push({ phase, actions: rules?.rule(rule)?.actions, events: outbox.counts.records })
+          }
+        },
+      },
       metrics,
       clock,
       log: quiet,
@@ -191,6 +208,45 @@ describe('Pipeline', () => {
     expect(rules.backgrounds.offset('gate', 'fire')).toBeGreaterThan(1)
     await setRules(3, { positives: [0, 1] })
     expect(rules.backgrounds.offset('gate', 'fire')).toBe(0)
+  })
+
+  it('raises nothing while a rule is off duty, and says in the verdict that it did not fire', async () => {
+    // The clock begins on a Tuesday at 22:13:20 UTC.
+    const windows: { days: ['tue']; from: string; to: string }[] = [
+      { days: ['tue'], from: '22:14', to: '22:15' },
+    ]
+    await setRules(1, { positives: [0], schedule: { timeZone: 'UTC', windows } })
+    await film([red, () => clock.advance(40_000), green, red, () => clock.advance(60_000), red, green, red])
+    const verdicts = stored().flatMap(({ verdicts }) => verdicts)
+    expect(verdicts.map(({ fired }) => fired)).toEqual([false, true, false, false])
+    expect(verdicts[0]!.score).toBeGreaterThan(0.99)
+    expect(announced).toMatchObject([{ phase: 'new' }, { phase: 'end', frames: 1 }])
+    expect(announced[1]!.at).toBeLessThan(Date.parse('2023-11-14T22:15:00Z'))
+  })
+
+  it('takes a picture of what lies in the review band, but raises nothing', async () => {
+    await setRules(1, { positives: [0], on: 1, reviewAt: 0.9 })
+    await film([red, green], { ...SETTINGS, thumbnails: 'fired' })
+    expect(stored().map(({ thumbnail }) => thumbnail !== undefined)).toEqual([true, false])
+    expect([stored()[0]!.verdicts[0]!.fired, announced]).toEqual([false, []])
+  })
+
+  it('hands what incidents trigger to the actions in the commit of their events', async () => {
+    await setRules(1, { positives: [0], actions: ['siren'] })
+    await film([red, green, green, () => setRules(2), green])
+    expect(taken).toEqual([
+      { phase: 'new', actions: ['siren'], events: 0 },
+      { phase: 'end', actions: ['siren'], events: 2 },
+    ])
+  })
+
+  it('measures decisions to the end of the commit, also those of repeated frames', async () => {
+    await setRules(1, { positives: [0], minFrames: 2 })
+    onCommit = () => clock.advance(250)
+    await film([red, () => clock.advance(60_000), red])
+    const first = metrics.decision.percentile(1)
+    expect(first).toBeGreaterThanOrEqual(250)
+    expect(announced).toHaveLength(1)
   })
 
   it('works without rules', async () => {

@@ -5,32 +5,37 @@ import {
   FAIL_POINT_VARIABLE,
   failPointFrom,
   faultText,
-  loadConfig,
   onShutdownSignal,
   systemClock,
 } from '@sightline/core'
 import { Command } from 'commander'
+import { addCertsCommands } from './cli/certs-commands.ts'
+import { addFleetCommands } from './cli/fleet-commands.ts'
+import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
-import { createHub } from './hub.ts'
-import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
+import { HubSettings } from './settings.ts'
+import { speaksTls } from './tls/exposure.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
-const readSettings = (file: string | undefined) =>
-  loadConfig({ schema: HubSettings, file, environment: HUB_ENVIRONMENT, env: process.env })
-
 async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
   const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  // Only here: the other commands need no model runtime, which takes a second to load.
+  const { createHub } = await import('./hub.ts')
   const hub = await createHub({ settings, log, clock: systemClock, version, failPoint })
   await hub.start()
   onShutdownSignal(() => hub.stop())
+  process.on('SIGHUP', () => void hub.reload())
+  const { http, mqtt, tls } = settings
+  const address = (scheme: string, host: string, port: number) =>
+    `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
   console.log(
-    `hub ready: http://${settings.http.host}:${hub.httpPort} · mqtt://${settings.mqtt.host}:${hub.mqttPort}`,
+    `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
 }
 
@@ -44,6 +49,8 @@ program
   .action(serve)
 const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
+addFleetCommands(program)
+addCertsCommands(program)
 const config = program.command('config').description('settings')
 config
   .command('schema')

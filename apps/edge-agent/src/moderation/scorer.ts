@@ -68,6 +68,10 @@ export class Scorer {
     return this.#bundle.issuedAt
   }
 
+  all(): Iterable<CompiledRule> {
+    return this.#rules.values()
+  }
+
   rule(id: string): CompiledRule | undefined {
     return this.#rules.get(id)
   }

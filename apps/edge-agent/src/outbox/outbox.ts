@@ -10,7 +10,7 @@ import {
   noFailPoint,
   type SeqRange,
 } from '@sightline/core'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { type Database, type Key, open, type RootDatabase } from 'lmdb'
 import type { IncidentStep } from '../moderation/incidents.ts'
 import { DiskSpace, freeBytesOf } from './disk-space.ts'
 import { Ledger, type RecordKind, type Totals } from './ledger.ts'
@@ -100,7 +100,7 @@ export class Outbox {
     try {
       await mkdir(options.dir, { recursive: true })
       // Without overlappingSync a commit resolves only when it is on disk.
-      const env = open({ path: options.dir, noSubdir: false, overlappingSync: false, maxDbs: 8 })
+      const env = open({ path: options.dir, noSubdir: false, overlappingSync: false, maxDbs: 16 })
       const identity = env.openDB<string, string>('identity', {})
       const owner = options.newId()
       const session = await env.transaction(() => {
@@ -149,12 +149,21 @@ export class Outbox {
     return seq
   }
 
-  /** @throws STORE_FAILED */
-  async appendEvents(steps: readonly IncidentStep[]): Promise<void> {
+  /**
+   * @param follow runs in the same commit, and what it writes to `table`s belongs to it; must not throw
+   * @throws STORE_FAILED
+   */
+  async appendEvents(steps: readonly IncidentStep[], follow: () => void = () => {}): Promise<void> {
     if (steps.length === 0) return
     await this.#submit(0, totals => {
       for (const step of steps) this.#ledger.putEvent(totals, step)
+      follow()
     })
+  }
+
+  /** A table of somebody else's in the same file, for what has to be committed together with records. */
+  table<V, K extends Key>(name: string): Database<V, K> {
+    return this.#env.openDB<V, K>(name, {})
   }
 
   /** Incidents that have begun and not ended, as last recorded. */

@@ -54,7 +54,7 @@ export class Ingest {
   readonly #log: Log
   readonly #quiet: QuietLog
   readonly #acks: AckSender
-  #refusal: { readonly atMs: number; readonly reason: string } | undefined
+  #refusal: { readonly atMs: number; readonly code: string } | undefined
   readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
     stored: new Set(),
     node: new Set(),
@@ -77,11 +77,11 @@ export class Ingest {
     this.#acks = new AckSender({ publish, log })
   }
 
-  /** Why the store refuses what comes in; undefined when it takes it. */
+  /** Code of the fault for which the store refuses what comes in; undefined when it takes it. */
   get trouble(): string | undefined {
     const refusal = this.#refusal
     if (refusal === undefined || this.#clock.monotonic() - refusal.atMs > TROUBLE_MS) return undefined
-    return refusal.reason
+    return refusal.code
   }
 
   /** Returns what ends the subscription. */
@@ -104,7 +104,7 @@ export class Ingest {
     } catch (error) {
       if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
       this.stats.failures++
-      this.#refusal = { atMs: this.#clock.monotonic(), reason: messageOf(error) }
+      this.#refusal = { atMs: this.#clock.monotonic(), code: isFault(error) ? error.code : 'INTERNAL' }
       this.#quiet.error({ topic, err: error }, 'message not stored')
       throw error
     }

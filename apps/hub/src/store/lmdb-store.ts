@@ -9,6 +9,7 @@ import {
   messageOf,
   type SeqSet,
 } from '@sightline/core'
+import type { RootDatabase } from 'lmdb'
 import { applyDelivery } from './apply-delivery.ts'
 import { Committer } from './committer.ts'
 import {
@@ -64,6 +65,14 @@ export interface LmdbStoreOptions {
   readonly failPoint?: FailPoint | undefined
 }
 
+/** The environment that the records lie in, for other tables beside them. */
+export interface StoreEnvironment {
+  readonly root: RootDatabase
+  readonly committer: Pick<Committer, 'run'>
+}
+
+export type LmdbRecordStore = RecordStore & { readonly environment: StoreEnvironment }
+
 /** @throws STORE_FAILED when the directory cannot be used */
 export async function openLmdbStore({
   dir,
@@ -71,7 +80,7 @@ export async function openLmdbStore({
   log,
   minFreeBytes = 256 * 2 ** 20,
   failPoint,
-}: LmdbStoreOptions): Promise<RecordStore> {
+}: LmdbStoreOptions): Promise<LmdbRecordStore> {
   try {
     mkdirSync(dir, { recursive: true })
     const tables = await openTables(dir)
@@ -98,6 +107,10 @@ class LmdbStore implements RecordStore {
     this.#dir = dir
     this.#tables = tables
     this.#committer = committer
+  }
+
+  get environment(): StoreEnvironment {
+    return { root: this.#tables.root, committer: this.#committer }
   }
 
   append(delivery: Delivery): Promise<AppendResult> {

@@ -6,6 +6,8 @@ export interface BatcherOptions<Item, Result> {
   readonly run: (items: readonly Item[]) => Promise<readonly (Result | SightlineError)[]>
   readonly clock: Clock
   readonly limits: BatchLimits
+  /** Starts a run when its turn comes; what is submitted until then runs with it. Default: at once. */
+  readonly admit?: <Ran>(run: () => Promise<Ran>) => Promise<Ran>
 }
 
 export interface BatchLimits {
@@ -35,6 +37,7 @@ export class Batcher<Item, Result> {
   readonly #run: BatcherOptions<Item, Result>['run']
   readonly #clock: Clock
   readonly #limits: BatchLimits
+  readonly #admit: NonNullable<BatcherOptions<Item, Result>['admit']>
   readonly #queue: Waiting<Item, Result>[] = []
   #draining: Promise<void> | undefined
   #filled = new AbortController()
@@ -42,10 +45,11 @@ export class Batcher<Item, Result> {
   #runs = 0
   #items = 0
 
-  constructor({ run, clock, limits }: BatcherOptions<Item, Result>) {
+  constructor({ run, clock, limits, admit = start => start() }: BatcherOptions<Item, Result>) {
     this.#run = run
     this.#clock = clock
     this.#limits = limits
+    this.#admit = admit
   }
 
   get stats(): BatchStats {
@@ -83,8 +87,10 @@ export class Batcher<Item, Result> {
     await new Promise(resolve => setImmediate(resolve))
     while (this.#queue.length > 0) {
       await this.#waitForCompany()
-      const batch = this.#queue.splice(0, this.#limits.maxBatch)
-      if (batch.length > 0) await this.#runBatch(batch)
+      await this.#admit(async () => {
+        const batch = this.#queue.splice(0, this.#limits.maxBatch)
+        if (batch.length > 0) await this.#runBatch(batch)
+      })
     }
     // In the same turn as the check above: an item submitted a turn later must find nobody draining.
     this.#draining = undefined

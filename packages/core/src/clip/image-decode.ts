@@ -12,6 +12,7 @@ import {
   type Size,
   sniff,
 } from './image-file.ts'
+import { plainJpeg } from './jpeg-header.ts'
 
 export {
   DEFAULT_MAX_PIXELS,
@@ -46,7 +47,7 @@ export async function readImageHeader(bytes: Uint8Array, options: DecodeOptions 
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawFrame> {
   if (!(input instanceof Uint8Array)) return checkFrame(input, options)
   const image = openFile(input, options)
-  const header = await inspect(image, input)
+  const header = quickHeader(input) ?? (await inspect(image, input))
   try {
     if (header.space === 'cmyk') return await decodeCmyk(image)
     if (header.space === 'grey16') return await decodeGrey16(image)
@@ -65,6 +66,12 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
 interface Inspected extends ImageHeader {
   readonly space: string
   readonly exact: boolean
+}
+
+/** Spares a camera's picture the image library's own look at the header, which costs a wait for another thread. */
+function quickHeader(bytes: Uint8Array): Inspected | undefined {
+  const header = plainJpeg(bytes)
+  return header && { ...header, format: 'jpeg', space: 'srgb', exact: false }
 }
 
 async function inspect(image: Sharp, bytes: Uint8Array): Promise<Inspected> {

@@ -4,7 +4,7 @@ import { mapBounded } from './bounded-map.ts'
 import type { ImageInput } from './image-decode.ts'
 import type { ModelManifest } from './model-manifest.ts'
 import { preprocessImage } from './preprocess.ts'
-import { Slots } from './slots.ts'
+import type { Slots } from './slots.ts'
 import type { Tower } from './tower.ts'
 
 /** What became of one input: its embedding, or why there is none. */
@@ -16,19 +16,17 @@ export interface ImageEncoderOptions {
   readonly maxPixels: number
   /** Most pictures of one call in work at once; the rest wait undecoded. */
   readonly maxAhead: number
-  /** Most pictures being decoded and resized at once. */
-  readonly maxPreparing: number
+  /** The cores, which preparing pictures shares with the batcher's runs. */
+  readonly cores: Slots
 }
 
-/** Pictures to unit vectors: while one batch runs, the next pictures are decoded and resized. */
+/** Pictures to unit vectors: decoded and resized on the cores that inference leaves free. */
 export class ClipImageEncoder {
   readonly #options: ImageEncoderOptions
-  readonly #slots: Slots
   #lastTurn: Promise<void> = Promise.resolve()
 
   constructor(options: ImageEncoderOptions) {
     this.#options = options
-    this.#slots = new Slots(options.maxPreparing)
   }
 
   /** Results in the order of the inputs. @throws what is no single picture's fault (MODEL_*, abort) */
@@ -37,9 +35,9 @@ export class ClipImageEncoder {
   }
 
   async #encodeOne(input: ImageInput, signal: AbortSignal | undefined): Promise<Settled> {
-    const { spec, batcher, maxPixels } = this.#options
+    const { spec, batcher, cores, maxPixels } = this.#options
     try {
-      const { pixels } = await this.#slots.run(() => {
+      const { pixels } = await cores.run(() => {
         signal?.throwIfAborted()
         return preprocessImage(input, spec, { maxPixels, turn: () => this.#turn() })
       })

@@ -8,6 +8,7 @@ import { ClipImageEncoder, imageRunner, type Settled } from './image-encoder.ts'
 import { readManifest, type VerifyOptions, verifyFiles } from './model-files.ts'
 import { type ModelManifest, modelFingerprint, type VariantName } from './model-manifest.ts'
 import { defaultThreads, type SessionOptions } from './session.ts'
+import { Slots } from './slots.ts'
 import { ClipTextEncoder, type EncodeTextOptions, type TextCacheStats, textRunner } from './text-encoder.ts'
 import { loadTokenizer } from './tokenizer.ts'
 import { Tower } from './tower.ts'
@@ -33,10 +34,11 @@ export interface LoadModelOptions extends SessionOptions, VerifyOptions {
   /** Pictures of more pixels are refused. Default 50 million. */
   readonly maxPixels?: number
   /**
-   * Most pictures being decoded and resized at once. Default: as many as inference leaves cores, at least one; with more,
-   * a burst of pictures would take the cores from the batch that runs.
+   * Cores that inference and the preparing of pictures share: a batch on the CPU takes `threads` of them, a picture one,
+   * and one picture more fills the gaps. The rest waits, since a picture that takes a core from a running batch holds up
+   * all of its threads. Default: all.
    */
-  readonly maxPreparing?: number
+  readonly cores?: number
   /** Memory for text vectors. Default 16 MiB. */
   readonly textCacheBytes?: number
   readonly clock?: Clock
@@ -88,7 +90,13 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
       output: image.output,
     }
     const tower = new Tower(spec, options)
-    const batcher = new Batcher({ run: imageRunner(tower, image), clock, limits: limitsOf(image) })
+    const cores = new Slots(1 + (options.cores ?? availableParallelism()))
+    const batcher = new Batcher({
+      run: imageRunner(tower, image),
+      clock,
+      limits: limitsOf(image),
+      admit: run => cores.run(run, coresOf(options)),
+    })
     const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS
     parts.image = {
       tower,
@@ -98,7 +106,7 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
         batcher,
         maxPixels,
         maxAhead: 2 * maxBatch,
-        maxPreparing: options.maxPreparing ?? coresLeft(options.threads ?? defaultThreads()),
+        cores,
       }),
     }
   }
@@ -117,8 +125,9 @@ export async function loadModel(options: LoadModelOptions): Promise<ClipModel> {
   return new ClipModel(parts)
 }
 
-function coresLeft(threads: number): number {
-  return Math.max(1, availableParallelism() - threads)
+/** How many cores a run keeps busy. */
+function coresOf({ provider = 'cpu', threads = defaultThreads() }: SessionOptions): number {
+  return provider === 'cpu' ? threads : 1
 }
 
 interface Half<Item, Encoder> {

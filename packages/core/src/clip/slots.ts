@@ -1,4 +1,8 @@
-/** Lets so many pieces of work run at once; the others wait their turn, first come first served. */
+/**
+ * Shares a number of slots between pieces of work of different weight, first come first served. Work starts as soon as
+ * any slot is free and then takes its whole weight, if need be on credit: what is heavy neither starves nor leaves slots
+ * idle until enough of them are free at once.
+ */
 export class Slots {
   readonly #waiting: (() => void)[] = []
   #free: number
@@ -7,16 +11,24 @@ export class Slots {
     this.#free = count
   }
 
-  async run<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#free > 0) this.#free--
-    else await new Promise<void>(resolve => this.#waiting.push(resolve))
+  async run<Result>(work: () => Promise<Result>, weight = 1): Promise<Result> {
+    // Somebody waits only while nothing is free, so that nobody is overtaken here.
+    if (this.#free > 0) this.#free -= weight
+    else await this.#turn(weight)
     try {
       return await work()
     } finally {
-      const next = this.#waiting.shift()
-      // Handed on rather than freed, so that nobody overtakes.
-      if (next === undefined) this.#free++
-      else next()
+      this.#free += weight
+      while (this.#free > 0 && this.#waiting.length > 0) this.#waiting.shift()!()
     }
+  }
+
+  #turn(weight: number): Promise<void> {
+    return new Promise(resolve => {
+      this.#waiting.push(() => {
+        this.#free -= weight
+        resolve()
+      })
+    })
   }
 }

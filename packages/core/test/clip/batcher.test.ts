@@ -1,4 +1,5 @@
 import { Batcher } from '@sightline/core/clip/batcher.js'
+import { systemClock } from '@sightline/core/clock.js'
 import { fault } from '@sightline/core/errors.js'
 import { describe, expect, test } from 'vitest'
 
@@ -46,6 +47,41 @@ describe('batches', () => {
     expect(await Promise.all([...first, ...second])).toEqual([10, 20, 30, 40, 50, 60])
     expect(batches).toEqual([[1, 2], [3, 4, 5], [6]])
     expect(batcher.stats).toEqual({ runs: 3, items: 6, queued: 0 })
+  })
+
+  test('take in what is submitted before their turn comes, and not what was taken back', async () => {
+    const turns: (() => void)[] = []
+    const batches: number[][] = []
+    const batcher = new Batcher<number, number>({
+      run: async items => {
+        batches.push([...items])
+        return items
+      },
+      clock: systemClock,
+      limits: { maxBatch: 3, maxWaitMs: 0, maxQueued: 5 },
+      admit: async run => {
+        await new Promise<void>(resolve => turns.push(resolve))
+        return run()
+      },
+    })
+    const turn = async (run: number) => {
+      while (turns.length <= run) await new Promise(resolve => setImmediate(resolve))
+    }
+    const first = batcher.submit(1)
+    await turn(0)
+    const controller = new AbortController()
+    const gone = batcher.submit(2, controller.signal)
+    const second = batcher.submit(3)
+    controller.abort(new DOMException('gone', 'AbortError'))
+    await expect(gone).rejects.toMatchObject({ name: 'AbortError' })
+    turns[0]!()
+    expect(await Promise.all([first, second])).toEqual([1, 3])
+    expect(batches).toEqual([[1, 3]])
+    const last = batcher.submit(4)
+    await turn(1)
+    turns[1]!()
+    expect(await last).toBe(4)
+    await batcher.close()
   })
 
   test('wait for company no longer than told', async () => {

@@ -37,3 +37,43 @@ test('work that fails, at once or later, gives its slot back', async () => {
   await expect(next).rejects.toThrow('later')
   expect(await slots.run(async () => 'done')).toBe('done')
 })
+
+test('heavy work starts with any slot free, and what comes later waits until it has paid back', async () => {
+  const slots = new Slots(3)
+  const started: string[] = []
+  const gates = new Map<string, ReturnType<typeof deferred>>()
+  const run = (name: string, weight?: number) => {
+    const gate = deferred()
+    gates.set(name, gate)
+    return slots.run(() => {
+      started.push(name)
+      return gate.promise
+    }, weight)
+  }
+  const settle = async (name: string, work: Promise<void>) => {
+    gates.get(name)!.resolve()
+    await work
+  }
+  const [light, other] = [run('light'), run('other')]
+  const heavy = run('heavy', 3)
+  const late = [run('late 1'), run('late 2')]
+  expect(started).toEqual(['light', 'other', 'heavy'])
+  await settle('light', light)
+  await settle('other', other)
+  // Three slots, all of them heavy's.
+  expect(started).toEqual(['light', 'other', 'heavy'])
+  await settle('heavy', heavy)
+  expect(started).toEqual(['light', 'other', 'heavy', 'late 1', 'late 2'])
+  await settle('late 1', late[0]!)
+  await settle('late 2', late[1]!)
+})
+
+test('light work does not overtake heavy work that waits', async () => {
+  const slots = new Slots(1)
+  const started: string[] = []
+  const work = ['first', 'heavy', 'light'].map((name, i) =>
+    slots.run(async () => void started.push(name), i === 1 ? 4 : 1),
+  )
+  await Promise.all(work)
+  expect(started).toEqual(['first', 'heavy', 'light'])
+})
