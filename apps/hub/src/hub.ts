@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, Lifecycle, type Log } from '@sightline/core'
+import { type Clock, type FailPoint, Lifecycle, type Log } from '@sightline/core'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
@@ -59,10 +59,12 @@ export interface HubOptions {
   readonly log: Log
   readonly clock: Clock
   readonly version: string
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of a hub are made and joined. */
-export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+export async function createHub({ settings, log, clock, version, failPoint }: HubOptions): Promise<Hub> {
   checkHubSettings(settings)
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
@@ -81,6 +83,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     minFreeBytes: settings.store.minFreeBytes,
     clock,
     log,
+    failPoint,
   })
   const metrics = new Metrics()
   const rollCall = new RollCall({ store, log })
@@ -121,7 +124,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
   })
   const index = new IndexKeeper({
-    settings: { dir: join(dir, 'index'), ...settings.index },
+    settings: { dir: join(dir, 'index'), failPoint, ...settings.index },
     store,
     ingest,
     model,

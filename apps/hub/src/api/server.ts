@@ -204,9 +204,10 @@ export class HttpApi implements Service {
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () => ({
-      status: 'ok',
-    }))
+    // Alive either way: a restart makes no room on a disk.
+    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () =>
+      ingest.trouble === undefined ? { status: 'ok' } : { status: 'degraded', reasons: [ingest.trouble] },
+    )
     app.get('/readyz', { config: { role: 'public' }, schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }

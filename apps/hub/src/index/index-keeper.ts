@@ -202,10 +202,15 @@ export class IndexKeeper implements Service {
   #work(): void {
     if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
     this.#working = this.#takeIn()
-      // They are in the store: the next stored frame finds the gap.
-      .catch(err => this.#options.log.error({ err }, 'frames not indexed'))
+      .catch(err => {
+        // They are in the store: the next stored frame finds the gap, which those that wait would hide.
+        this.#pending = []
+        this.#options.log.error({ err }, 'frames not indexed')
+      })
       .finally(() => {
         this.#working = undefined
+        // What came between the last look and now would else wait for the next stored frame.
+        if (this.#missed || this.#pending.length > 0) this.#work()
       })
   }
 
