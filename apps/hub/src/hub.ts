@@ -95,7 +95,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
-  const search = new Search({ store, index, model, log })
+  const search = new Search({ store, index, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })

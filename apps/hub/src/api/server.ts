@@ -126,7 +126,7 @@ export class HttpApi implements Service {
     })
     await app.register(fastifyMultipart, {
       attachFieldsToBody: 'keyValues',
-      limits: { files: 1, fields: 12, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 13 },
+      limits: { files: 1, fields: 16, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 17 },
     })
     await app.register(fastifySwagger, {
       openapi: { openapi: '3.0.3', info: { title: 'Sightline hub', version } },

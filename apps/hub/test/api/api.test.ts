@@ -306,8 +306,10 @@ describe('the service', () => {
       [
         'encode',
         'events',
+        'explain',
         'frames',
         'frames/{id}',
+        'frames/{id}/similar',
         'frames/{id}/thumbnail',
         'labels',
         'live',
