@@ -44,6 +44,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.get(
     '/search',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Search all frames by words',
         querystring: SimpleQuery,
@@ -56,6 +57,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.post(
     '/search',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Search by words, picture, stored frame or vector, or by several with weights',
         description:
