@@ -1,6 +1,10 @@
 import { dot } from '@sightline/core'
 
 export interface Calibration {
+  /** Of the similarities of typical stored frames, and how many these are. */
+  readonly mean: number
+  readonly spread: number
+  readonly count: number
   score(similarity: number): number
   /** The similarity that has this score. */
   similarityOf(score: number): number
@@ -9,6 +13,9 @@ export interface Calibration {
 }
 
 const UNKNOWN: Calibration = {
+  mean: 0,
+  spread: 0,
+  count: 0,
   score: () => 0.5,
   similarityOf: score => (score <= 0.5 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY),
   percentile: () => 0.5,
@@ -50,6 +57,9 @@ export function calibrate(
   // A background of one picture has no spread to measure by.
   const spread = Math.max(Math.sqrt(variance), 1e-6)
   return {
+    mean,
+    spread,
+    count,
     score: similarity => 1 / (1 + Math.exp(logitScale * (typical - similarity))),
     similarityOf: score => typical + Math.log(score / (1 - score)) / logitScale,
     percentile: similarity => countBelow(similarities, similarity) / count,

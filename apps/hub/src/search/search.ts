@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Clock, fault, vectorToBytes } from '@sightline/core'
 import type { IndexKeeper } from '../index/index-keeper.ts'
+import { Timings } from '../index/timings.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import { type Calibration, calibrate } from './calibration.ts'
 import { MAX_CANDIDATES } from './candidates.ts'
@@ -36,6 +37,7 @@ export class Search {
   readonly vectors: QueryVectors
   readonly #options: SearchOptions
   readonly #cache = new ResultCache()
+  readonly timings = new Timings()
   #running = 0
 
   constructor(options: SearchOptions) {
@@ -55,10 +57,14 @@ export class Search {
    */
   async search(query: SearchQuery): Promise<SearchResult> {
     checkQuery(query)
+    const startedAt = performance.now()
     if (this.#running >= MAX_SEARCHES) throw fault('API_BUSY', `${MAX_SEARCHES} searches are under way`)
     this.#running++
     try {
-      return await this.#search(query)
+      const result = await this.#search(query)
+      const tookMs = performance.now() - startedAt
+      this.timings.record(tookMs)
+      return { ...result, tookMs }
     } finally {
       this.#running--
     }
@@ -86,15 +92,14 @@ export class Search {
   }
 
   async #search(query: SearchQuery): Promise<SearchResult> {
-    const startedAt = performance.now()
     const { changes } = this.#options.index
     const identity = identityOf(query)
     const key = digestOf([identity, query.limit, query.cursor, query.explain === true])
     const known = this.#cache.get(key, changes)
-    if (known !== undefined) return { ...known, tookMs: performance.now() - startedAt }
+    if (known !== undefined) return known
     const result = await this.#answer(query, digestOf(identity))
     if (isLasting(query)) this.#cache.set(key, changes, result)
-    return { ...result, tookMs: performance.now() - startedAt }
+    return result
   }
 
   async #answer(query: SearchQuery, digest: string): Promise<SearchResult> {

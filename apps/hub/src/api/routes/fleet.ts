@@ -28,11 +28,13 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
-          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes.',
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `saved-search`: a ' +
+          'frame that a saved search was waiting for. With Last-Event-ID what was missed follows, or `resync`.',
       },
     },
-    (_request, reply) => {
-      live.attach(reply.raw, {})
+    (request, reply) => {
+      const seen = request.headers['last-event-id']
+      live.attach(reply.raw, {}, typeof seen === 'string' ? seen : undefined)
       reply.hijack()
     },
   )

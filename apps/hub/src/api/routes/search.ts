@@ -85,6 +85,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.get(
     '/frames/:id/similar',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'More like a stored frame',
         params: Type.Object({ id: FrameId }),
@@ -98,6 +99,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.post(
     '/explain',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Why a frame is a hit: the contribution of each part of the query',
         body: Type.Object({ frame: FrameId, ...QuestionShape }, { additionalProperties: false }),
