@@ -24,6 +24,7 @@ import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assist
 import { IndexKeeper } from './index/index-keeper.ts'
 import { RecallProbe } from './index/recall-probe.ts'
 import type { Publish } from './ingest/ack-sender.ts'
+import { Importer } from './ingest/importer.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
@@ -33,6 +34,7 @@ import { Eraser } from './retention/eraser.ts'
 import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
 import { teachOnThread } from './rules/teach.ts'
+import { SavedSearches } from './search/saved-searches.ts'
 import { Search } from './search/search.ts'
 import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
@@ -149,7 +151,9 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
-  const search = new Search({ store, index, model, log })
+  const search = new Search({ store, index, model, clock })
+  const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
+  const importer = new Importer({ store, ingest, vectors: search.vectors })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
@@ -185,6 +189,9 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       ingest,
       rules,
       search,
+      saved,
+      importer,
+      clock,
       models,
       moderator,
       backtest,
@@ -207,7 +214,9 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     version,
     tls,
   })
-  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }))
+  metrics.observe(
+    hubProbes({ search, model, index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }),
+  )
   observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
@@ -218,6 +227,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     opened('rule tables', () => ruleParts.db.close()),
     tls,
     index,
+    saved,
     probe,
     retention,
     rollCall,

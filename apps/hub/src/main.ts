@@ -14,6 +14,7 @@ import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
+import { addSearchCommands } from './cli/search-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
 import { HubSettings } from './settings.ts'
 import { speaksTls } from './tls/exposure.ts'
@@ -53,6 +54,7 @@ program
   .description('run the hub until SIGINT or SIGTERM')
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
+addSearchCommands(program)
 const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)

@@ -123,6 +123,18 @@ export class Ingest {
     }
   }
 
+  /**
+   * Frames that came another way than by MQTT: stored and told like all others, acknowledged to nobody.
+   * @throws STORE_FAILED, PAYLOAD_INVALID
+   */
+  async import(delivery: Omit<Delivery, 'receivedAt'>): Promise<AppendResult> {
+    const result = await this.#store.append({ ...delivery, receivedAt: this.#clock.now() })
+    this.stats.frames += result.frames.length
+    this.stats.duplicates += result.duplicates
+    this.#tell('stored', result)
+    return result
+  }
+
   #take(address: ParsedTopic, payload: Uint8Array): Promise<void> {
     switch (address.type) {
       case 'emb':
