@@ -8,6 +8,7 @@ import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { DriftReport } from './drift/drift-report.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
 import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
@@ -129,6 +130,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
+  const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
@@ -166,6 +168,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       search,
       saved,
       importer,
+      drift,
       clock,
       models,
       moderator,
@@ -208,6 +211,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,
+    drift,
     http,
   ]
   const lifecycle = new Lifecycle({ services, log })
