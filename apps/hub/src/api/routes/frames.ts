@@ -7,6 +7,8 @@ import { parseFilter } from '../filter.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
+/** Without the name: a schema may be used once under it. */
+const Neighbour = Type.Object(FrameShape.properties)
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
 
 export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = async (app, { store }) => {
@@ -48,8 +50,8 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
         querystring: Type.Object({ limit: Limit(6, 50) }, { additionalProperties: false }),
         response: {
           200: Type.Object({
-            before: Type.Array(FrameShape, { description: 'Nearest first; at most limit.' }),
-            after: Type.Array(FrameShape, { description: 'Nearest first; at most limit.' }),
+            before: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
+            after: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
           }),
         },
       },
