@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import {
   type Clock,
   exponentialBackoff,
+  type FailPoint,
   Lifecycle,
   type Log,
   modelFingerprint,
@@ -80,11 +81,14 @@ export interface AgentOptions {
     readonly login: (() => BrokerLogin) | undefined
     readonly configVersion: () => number
   }
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {}, open = openModel, fleet } = options
+  const { settings, log, clock, version, fleet, failPoint } = options
+  const { onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   checkSources(settings.cameras, clock)
@@ -117,6 +121,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
     newId: ulid,
+    failPoint,
   })
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
@@ -246,6 +251,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...(fleet === undefined ? {} : { fleet }),
     clock,
     log,
+    failPoint,
   })
 
   const read = (): Reading => ({

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import {
   createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
   faultText,
   onShutdownSignal,
   redactUrl,
@@ -26,7 +28,16 @@ async function run({ config, announce }: { config?: string; announce?: boolean }
   const logs = new LogRing(process.stderr)
   const log = createLog({ name: 'agent', level: own.log.level, destination: logs })
   const onIncident = announce ? print : () => {}
-  const device = await createDevice({ settings: own, log, logs, clock: systemClock, version, onIncident })
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  const device = await createDevice({
+    settings: own,
+    log,
+    logs,
+    clock: systemClock,
+    version,
+    onIncident,
+    failPoint,
+  })
   const manager = new ServiceManager({ env: process.env, log })
   onShutdownSignal(async () => {
     await manager.stopping()

@@ -1,3 +1,4 @@
+import type { ClipModel } from '@sightline/core'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { Gate } from './broker/gatekeeper.ts'
@@ -6,6 +7,7 @@ import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Eraser } from './retention/eraser.ts'
 import type { PromptCache } from './rules/prompt-cache.ts'
+import type { Search } from './search/search.ts'
 import type { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
@@ -74,6 +76,8 @@ export class Metrics {
 }
 
 export interface ProbedParts {
+  readonly search: Pick<Search, 'cache' | 'timings'>
+  readonly model: Pick<ClipModel, 'stats'>
   readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
   readonly broker: Pick<Broker, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
@@ -86,6 +90,8 @@ export interface ProbedParts {
 
 /** What the parts of a hub count by themselves. */
 export function hubProbes({
+  search,
+  model,
   index,
   broker,
   ingest,
@@ -121,6 +127,19 @@ export function hubProbes({
         () => index.timings.percentile(p) / 1000,
       ),
     ),
+    ...[50, 95, 99].map(p =>
+      gauge(
+        `search_p${p}_seconds`,
+        `Time of a search with its encoding, percentile ${p} of the last 1024.`,
+        () => search.timings.percentile(p) / 1000,
+      ),
+    ),
+    total('search_cache_hits', 'Searches whose answer was still good.', () => search.cache.stats.hits),
+    total('search_cache_misses', 'Searches that had to be answered.', () => search.cache.stats.misses),
+    gauge('search_cache_bytes', 'Memory of answers that are kept.', () => search.cache.stats.bytes),
+    total('text_cache_hits', 'Texts whose vector was known.', () => model.stats.text?.cache.hits ?? 0),
+    total('text_cache_misses', 'Texts that had to be encoded.', () => model.stats.text?.cache.misses ?? 0),
+    gauge('text_cache_bytes', 'Memory of text vectors.', () => model.stats.text?.cache.bytes ?? 0),
     total('erased_frames', 'Frames deleted by hand or by retention.', () => eraser.totals.frames),
     total('erased_bytes', 'Their vectors and thumbnails.', () => eraser.totals.bytes),
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
