@@ -4,8 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { type Clock, Lifecycle, type Log } from '@sightline/core'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
+import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
+import { Gatekeeper } from './broker/gatekeeper.ts'
+import { DeviceLogins } from './fleet/device-logins.ts'
+import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
+import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
+import { LiveDevices } from './fleet/live-devices.ts'
+import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
@@ -18,10 +25,13 @@ import { ReviewDesk } from './moderation/review-desk.ts'
 import { Eraser } from './retention/eraser.ts'
 import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
+import { teachOnThread } from './rules/teach.ts'
 import { Search } from './search/search.ts'
-import type { HubSettings } from './settings.ts'
+import { checkHubSettings, type HubSettings } from './settings.ts'
+import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
+import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
 const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightline-mini/', import.meta.url))
@@ -29,8 +39,12 @@ const EMBEDDED_MODEL = fileURLToPath(new URL('../../../models/quantized/sightlin
 export interface Hub {
   readonly httpPort: number
   readonly mqttPort: number
+  /** What HTTP serves, and for whom; once started. */
+  readonly routes: readonly ListedRoute[]
   start(): Promise<void>
   stop(): Promise<void>
+  /** Reads the certificate again; what does not serve is logged and left out. */
+  reload(): Promise<void>
 }
 
 export interface HubOptions {
@@ -42,6 +56,7 @@ export interface HubOptions {
 
 /** Composition root: the only place where the parts of a hub are made and joined. */
 export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+  checkHubSettings(settings)
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
   const { threads, provider } = settings.model
@@ -64,13 +79,26 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const rollCall = new RollCall({ store, log })
 
   const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
+  const audit = new AuditLog({ environment: store.environment, clock, log })
+  const registry = new LmdbDeviceRegistry(store.environment)
+  const logins = new DeviceLogins({ registry, clock, log })
+  const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
   const homeTopics = homeAssistantTopics(settings.homeAssistant)
   const broker: Broker = new Broker({
     settings: settings.mqtt,
     ingest,
     log,
+    gate,
+    tls,
     isReadableTopic: homeTopics.isReadable,
     isPassedTopic: homeTopics.isStatus,
+  })
+  const liveDevices = new LiveDevices({
+    registry,
+    broker: { expel: () => broker.expel(), publish: message => broker.publish(message) },
+    clock,
+    log,
   })
   const index = new IndexKeeper({
     settings: { dir: join(dir, 'index'), ...settings.index },
@@ -90,6 +118,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     model,
     publish: message => broker.publish(message),
     labelsOf: rule => reviews.labelsOf(rule),
+    teach: teachOnThread,
     clock,
     log,
   })
@@ -109,15 +138,48 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     publish: message => broker.publish(message),
     log,
   })
+  const desk = new EnrolmentDesk({
+    registry,
+    audit,
+    identity: {
+      ca: () => tls.ca(),
+      caSha256: () => tls.caSha256(),
+      rulesKeys: [ruleParts.key.publicKeyPem],
+    },
+    clock,
+    onChange: () => liveDevices.check(),
+  })
   const models = modelStoreFiles(storeDir)
-  const http = new HttpApi({
+  const listening = () => ({ settings, httpPort: http.port, mqttPort: broker.port })
+  const http: HttpApi = new HttpApi({
     settings: settings.http,
-    parts: { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, ruleParts },
+    parts: {
+      store,
+      model,
+      index,
+      ingest,
+      rules,
+      search,
+      models,
+      moderator,
+      backtest,
+      reviews,
+      eraser,
+      ruleParts,
+      audit,
+      devices: {
+        desk,
+        logins,
+        urls: host => hubUrls(listening(), host),
+        urlsElsewhere: host => hubUrlsElsewhere(listening(), host),
+      },
+    },
     metrics,
     log,
     version,
+    tls,
   })
-  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, prompts: ruleParts.prompts }))
+  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }))
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
@@ -125,11 +187,13 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     opened('model', () => model.close()),
     opened('store', () => store.close()),
     opened('rule tables', () => ruleParts.db.close()),
+    tls,
     index,
     probe,
     retention,
     rollCall,
     broker,
+    liveDevices,
     rules,
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
@@ -144,7 +208,13 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     get mqttPort() {
       return broker.port
     },
+    get routes() {
+      return http.routes
+    },
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),
+    reload: async () => {
+      await tls.reload()
+    },
   }
 }

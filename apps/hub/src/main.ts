@@ -1,27 +1,33 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, loadConfig, onShutdownSignal, systemClock } from '@sightline/core'
+import { createLog, faultText, onShutdownSignal, systemClock } from '@sightline/core'
 import { Command } from 'commander'
+import { addCertsCommands } from './cli/certs-commands.ts'
+import { addFleetCommands } from './cli/fleet-commands.ts'
+import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
-import { createHub } from './hub.ts'
-import { HUB_ENVIRONMENT, HubSettings } from './settings.ts'
+import { HubSettings } from './settings.ts'
+import { speaksTls } from './tls/exposure.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
-const readSettings = (file: string | undefined) =>
-  loadConfig({ schema: HubSettings, file, environment: HUB_ENVIRONMENT, env: process.env })
-
 async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
+  // Only here: the other commands need no model runtime, which takes a second to load.
+  const { createHub } = await import('./hub.ts')
   const hub = await createHub({ settings, log, clock: systemClock, version })
   await hub.start()
   onShutdownSignal(() => hub.stop())
+  process.on('SIGHUP', () => void hub.reload())
+  const { http, mqtt, tls } = settings
+  const address = (scheme: string, host: string, port: number) =>
+    `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
   console.log(
-    `hub ready: http://${settings.http.host}:${hub.httpPort} · mqtt://${settings.mqtt.host}:${hub.mqttPort}`,
+    `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
 }
 
@@ -34,6 +40,8 @@ program
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
 addSnapshotCommands(program, { readSettings, version })
+addFleetCommands(program)
+addCertsCommands(program)
 const config = program.command('config').description('settings')
 config
   .command('schema')

@@ -1,10 +1,12 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
+import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Eraser } from './retention/eraser.ts'
 import type { PromptCache } from './rules/prompt-cache.ts'
+import type { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
 export interface Probe {
@@ -66,10 +68,21 @@ export interface ProbedParts {
   readonly prompts: Pick<PromptCache, 'stats'>
   readonly probe: Pick<RecallProbe, 'recall'>
   readonly eraser: Pick<Eraser, 'totals'>
+  readonly gate: Pick<Gate, 'stats'>
+  readonly tls: Pick<TlsKeeper, 'notAfter'>
 }
 
 /** What the parts of a hub count by themselves. */
-export function hubProbes({ index, broker, ingest, probe, eraser, prompts }: ProbedParts): Probe[] {
+export function hubProbes({
+  index,
+  broker,
+  ingest,
+  probe,
+  eraser,
+  gate,
+  tls,
+  prompts,
+}: ProbedParts): Probe[] {
   const gauge = (name: string, help: string, read: () => number): Probe => ({
     name: `sightline_${name}`,
     help,
@@ -101,6 +114,20 @@ export function hubProbes({ index, broker, ingest, probe, eraser, prompts }: Pro
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),
+    total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
+    total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
+    total(
+      'mqtt_auth_blocked',
+      'Connections closed unheard after failed log-ins.',
+      () => gate.stats.authBlocked,
+    ),
+    total('mqtt_publishes_refused', 'Publishes to topics of others.', () => gate.stats.publishesRefused),
+    total('mqtt_subscriptions_refused', 'Subscriptions refused.', () => gate.stats.subscriptionsRefused),
+    gauge(
+      'tls_certificate_not_after_timestamp_seconds',
+      'End of the certificate; 0 without TLS.',
+      () => (tls.notAfter ?? 0) / 1000,
+    ),
     total('ingest_messages', 'MQTT messages taken in.', () => ingest.stats.messages),
     total('ingest_frames', 'Frames stored.', () => ingest.stats.frames),
     total('ingest_events', 'Incident events stored.', () => ingest.stats.events),

@@ -1,11 +1,12 @@
-import { LOG_LEVELS, NAME_PATTERN } from '@sightline/core'
+import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { isLoopback } from './loopback.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
 const MIB = 1024 * 1024
 const LISTEN =
-  'Address to listen on. There is no sign-in yet: keep it on loopback or inside a network that you trust.'
+  'Address to listen on. Beyond loopback it speaks TLS only (see tls), unless tls.terminated is set.'
 
 /** Configuration of a hub. Unknown keys are faults; every setting has a default. */
 export const HubSettings = Type.Object(
@@ -43,6 +44,14 @@ export const HubSettings = Type.Object(
           default: 100,
           description: 'Dashboards that may watch live at once.',
         }),
+        publicUrl: Type.Optional(
+          Type.String({
+            pattern: '^https?://[^/]',
+            maxLength: 2048,
+            description:
+              'Address by which devices reach the hub; default: the one that they were enrolled by.',
+          }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -61,6 +70,54 @@ export const HubSettings = Type.Object(
           maximum: 100_000,
           default: 1000,
           description: 'More MQTT connections are refused.',
+        }),
+        publicUrl: Type.Optional(
+          Type.String({
+            pattern: '^mqtts?://[^/]',
+            maxLength: 2048,
+            description:
+              'Address by which devices reach the broker; default: mqtt.port at the host of the hub.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    broker: Type.Object(
+      {
+        access: Type.Enum(['auto', 'devices', 'open'], {
+          default: 'auto',
+          description:
+            'Who may connect to the broker. devices: enrolled devices with their credential, each to its own topics. auto: the same, but anybody on loopback until the first device is enrolled. open: anybody, any topic; on loopback only, for conformance tests (docs/security.md).',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    tls: Type.Object(
+      {
+        mode: Type.Enum(['auto', 'always'], {
+          default: 'auto',
+          description: 'auto: beyond loopback. always: on loopback, too.',
+        }),
+        certFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'Certificate with its chain, PEM; default: what sightline-hub certs init made, tls/server.pem in the data directory.',
+          }),
+        ),
+        keyFile: Type.Optional(
+          Type.String({ minLength: 1, description: 'Its private key, PEM. Goes with tls.certFile.' }),
+        ),
+        caFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'Authority that devices are to trust, PEM, when it is not a public one.',
+          }),
+        ),
+        terminated: Type.Boolean({
+          default: false,
+          description:
+            'A proxy in front does TLS: the hub then speaks plain on every address. Let nobody but the proxy reach it.',
         }),
       },
       { additionalProperties: false, default: {} },
@@ -190,7 +247,33 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_HTTP_PORT: 'http.port',
   SIGHTLINE_MQTT_HOST: 'mqtt.host',
   SIGHTLINE_MQTT_PORT: 'mqtt.port',
+  SIGHTLINE_HTTP_PUBLIC_URL: 'http.publicUrl',
+  SIGHTLINE_MQTT_PUBLIC_URL: 'mqtt.publicUrl',
+  SIGHTLINE_BROKER_ACCESS: 'broker.access',
+  SIGHTLINE_TLS_MODE: 'tls.mode',
+  SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
+  SIGHTLINE_TLS_KEY_FILE: 'tls.keyFile',
+  SIGHTLINE_TLS_CA_FILE: 'tls.caFile',
+  SIGHTLINE_TLS_TERMINATED: 'tls.terminated',
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const
+
+/** What the schema cannot say. @throws CONFIG_INVALID */
+export function checkHubSettings(settings: HubSettings): HubSettings {
+  const faults: SchemaFault[] = []
+  const { mqtt, broker, tls } = settings
+  if (broker.access === 'open' && (!isLoopback(mqtt.host) || tls.terminated)) {
+    faults.push({
+      path: 'broker.access',
+      message: 'open asks nobody who he is: it needs mqtt.host on loopback, and no tls.terminated',
+    })
+  }
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined))
+    faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
+  if (tls.mode === 'always' && tls.terminated)
+    faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
+  return settings
+}

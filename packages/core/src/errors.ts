@@ -26,6 +26,7 @@ export const ERRORS = {
     'Open the hub by the address that it listens on, for example http://127.0.0.1:8080.',
   ),
   API_NOT_FOUND: spec(404, 'Check the id or the path.'),
+  API_RATE_LIMITED: spec(429, 'Wait as long as the retry-after header says, then try again.'),
   API_TOO_LARGE: spec(413, 'Send less at once; http.maxBodyBytes is the limit.'),
   BROKER_UNREACHABLE: spec(
     503,
@@ -39,12 +40,22 @@ export const ERRORS = {
     503,
     'Check that the camera is powered and reachable; the agent keeps retrying with back-off.',
   ),
+  CERTS_EXIST: spec(
+    409,
+    'Renew the server certificate with certs renew, which keeps the authority that devices know.',
+  ),
   CONFIG_INVALID: spec(
     400,
     'Correct every listed path in the configuration; docs/configuration.md describes each setting.',
   ),
   CONFIG_UNREADABLE: spec(400, 'Check that the configuration file exists, is readable and is valid YAML.'),
+  CREDENTIAL_REFUSED: spec(
+    401,
+    'Check on the hub whether the device was revoked, and enrol it again; records wait in the outbox meanwhile.',
+  ),
+  DEVICE_UNKNOWN: spec(404, 'List the enrolled devices with sightline-hub devices list.'),
   DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
+  ENROLL_REFUSED: spec(401, 'Make a new token on the hub: tokens are for one device, once, and expire.'),
   EVAL_DATA_MISSING: spec(404, 'Point --data or SIGHTLINE_TEST_DATA at the folder that holds photos/.'),
   FFMPEG_MISSING: spec(
     503,
@@ -160,6 +171,18 @@ export const ERRORS = {
   ),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
+  TLS_INVALID: spec(
+    500,
+    'Correct the files as the message says: PEM, a certificate with its chain and the private key that belongs to it.',
+  ),
+  TLS_MISSING: spec(
+    500,
+    'Run sightline-hub certs init, or name certificates in tls.certFile and tls.keyFile; behind a proxy that does TLS set tls.terminated: true.',
+  ),
+  TOPIC_REFUSED: spec(
+    403,
+    'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
+  ),
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isLoopback } from '../loopback.ts'
 import { errorBody } from './errors.ts'
 
 const CONTENT_SECURITY_POLICY = [
@@ -18,11 +19,11 @@ const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /**
  * Headers for every answer. While the server listens on loopback only, a request must also name a loopback host: a
- * page on another origin whose name was re-bound to 127.0.0.1 (DNS rebinding) is refused.
+ * page on another origin whose name was re-bound to 127.0.0.1 (DNS rebinding) is refused. A proxy brings other names.
  */
-export function installSecurity(app: FastifyInstance, host: string): void {
+export function installSecurity(app: FastifyInstance, host: string, { proxied = false } = {}): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (isLoopback(host) && !LOOPBACK_HOSTS.has(hostName(request.headers.host ?? ''))) {
+    if (isLoopback(host) && !proxied && !LOOPBACK_HOSTS.has(hostName(request.headers.host ?? ''))) {
       return reply
         .status(403)
         .send(errorBody('API_HOST_REFUSED', `host ${request.headers.host ?? '(none)'} is not this machine`))
@@ -34,10 +35,6 @@ export function installSecurity(app: FastifyInstance, host: string): void {
     reply.header('referrer-policy', 'no-referrer')
     reply.header('cross-origin-resource-policy', 'same-origin')
   })
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 function hostName(header: string): string {

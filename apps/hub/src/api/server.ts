@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { Server as SecureServer } from 'node:https'
 import { fileURLToPath } from 'node:url'
 import fastifyMultipart from '@fastify/multipart'
 import fastifyStatic from '@fastify/static'
@@ -9,19 +10,28 @@ import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
+import { isLoopback } from '../loopback.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
+import type { Eraser } from '../retention/eraser.ts'
 import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
+import type { AuditLog } from '../store/audit-log.ts'
 import type { RecordStore } from '../store/record-store.ts'
+import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
 import { LiveFeed } from './live-feed.ts'
+import { installRateLimit } from './rate-limit.ts'
+import { type ListedRoute, listRoutes } from './roles.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
+import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
 import { encodeRoutes } from './routes/encode.ts'
+import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
 import { modelRoutes } from './routes/models.ts'
@@ -34,10 +44,12 @@ import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
 import { systemRoutes } from './routes/system.ts'
-import { installSecurity, isLoopback } from './security.ts'
+import { installSecurity } from './security.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
 
 const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** What the API speaks for. */
 export interface ApiParts {
@@ -52,6 +64,9 @@ export interface ApiParts {
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
+  readonly audit: AuditLog
+  readonly devices: DeviceRouteParts
+  readonly eraser: Eraser
 }
 
 export interface HttpApiOptions {
@@ -60,6 +75,7 @@ export interface HttpApiOptions {
   readonly metrics: Metrics
   readonly log: Log
   readonly version: string
+  readonly tls: TlsKeeper
 }
 
 /** The HTTP side of a hub: API, live feed, dashboard, health and metrics. */
@@ -68,6 +84,7 @@ export class HttpApi implements Service {
   readonly #options: HttpApiOptions
   readonly #live: LiveFeed
   #app: FastifyInstance | undefined
+  #routes: readonly ListedRoute[] = []
   #detach: () => void = () => {}
 
   constructor(options: HttpApiOptions) {
@@ -80,10 +97,21 @@ export class HttpApi implements Service {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
+  /** What is served, and for whom; once started. */
+  get routes(): readonly ListedRoute[] {
+    return this.#routes
+  }
+
   async start(): Promise<void> {
-    const { settings, log } = this.#options
-    this.#app = await this.#build()
-    this.#detach = this.#feedLive()
+    const { settings, log, tls } = this.#options
+    const app = await this.#build()
+    this.#app = app
+    const offLive = this.#feedLive()
+    const offTls = isSecure(app.server) ? tls.attach(app.server) : () => {}
+    this.#detach = () => {
+      offLive()
+      offTls()
+    }
     try {
       await this.#app.listen({ host: settings.host, port: settings.port })
     } catch (cause) {
@@ -93,7 +121,7 @@ export class HttpApi implements Service {
       throw cause
     }
     if (!isLoopback(settings.host)) {
-      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in or TLS')
+      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in')
     }
     log.info({ host: settings.host, port: this.port }, 'http listening')
   }
@@ -106,17 +134,22 @@ export class HttpApi implements Service {
 
   /** The application without a socket, for `inject`. */
   async #build(): Promise<FastifyInstance> {
-    const { settings, log, parts, metrics, version } = this.#options
-    const { store, model, index, ingest, rules, search, models, moderator, backtest, reviews, ruleParts } =
-      parts
+    const { settings, log, parts, metrics, version, tls } = this.#options
+    const { store, model, index, ingest, rules, search, models } = parts
+    const { moderator, backtest, reviews, ruleParts, eraser } = parts
+    const context = tls.contextFor(settings.host)
+    const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
+      // Null is plain HTTP. Typed as such, for nothing but `start` looks at the server.
+      https: secure as null,
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
       forceCloseConnections: true,
       ajv: { customOptions: { removeAdditional: false } },
     }).withTypeProvider<TypeBoxTypeProvider>()
+    this.#routes = listRoutes(app)
     installErrorHandling(app, log)
-    installSecurity(app, settings.host)
+    installSecurity(app, settings.host, { proxied: tls.terminated })
     app.addHook('onResponse', async (request, reply) => {
       const route = request.routeOptions.url ?? 'none'
       metrics.requestSeconds.observe(
@@ -124,6 +157,7 @@ export class HttpApi implements Service {
         reply.elapsedTime / 1000,
       )
     })
+    await installRateLimit(app)
     await app.register(fastifyMultipart, {
       attachFieldsToBody: 'keyValues',
       limits: { files: 1, fields: 12, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 13 },
@@ -135,6 +169,7 @@ export class HttpApi implements Service {
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
+        await api.register(eraseRoutes, { eraser })
         await api.register(fleetRoutes, { store, live: this.#live })
         await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
@@ -145,6 +180,8 @@ export class HttpApi implements Service {
         await api.register(backtestRoutes, { backtest, rules, store })
         await api.register(reviewRoutes, { reviews, store, live: this.#live })
         await api.register(encodeRoutes, { model })
+        await api.register(deviceRoutes, parts.devices)
+        await api.register(auditRoutes, { audit: parts.audit })
         await api.register(systemRoutes, {
           store,
           model,
@@ -152,16 +189,20 @@ export class HttpApi implements Service {
           version,
           ingested: () => ({ ...ingest.stats }),
         })
-        api.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+        api.get('/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, async () =>
+          app.swagger(),
+        )
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
-    app.get('/readyz', { schema: { hide: true } }, async () => {
+    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () => ({
+      status: 'ok',
+    }))
+    app.get('/readyz', { config: { role: 'public' }, schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }
     })
-    app.get('/metrics', { schema: { hide: true } }, async (_request, reply) =>
+    app.get('/metrics', { config: { role: 'viewer' }, schema: { hide: true } }, async (_request, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
     )
     await app.register(modelRoutes, { models, prefix: '/models' })
@@ -172,9 +213,15 @@ export class HttpApi implements Service {
 
   async #serveDashboard(app: FastifyInstance): Promise<void> {
     if (existsSync(DASHBOARD_DIR)) {
-      await app.register(fastifyStatic, { root: DASHBOARD_DIR })
+      await app.register(async pages => {
+        // Pages and scripts are everybody's: who may see what, the API decides.
+        pages.addHook('onRoute', route => {
+          route.config = { ...route.config, role: 'public' }
+        })
+        await pages.register(fastifyStatic, { root: DASHBOARD_DIR })
+      })
     } else {
-      app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+      app.get('/', { config: { role: 'public' }, schema: { hide: true } }, async (_request, reply) =>
         reply
           .type('text/plain')
           .send('The dashboard is not built: run npm run build.\nThe API is at /api/v1.\n'),
@@ -197,4 +244,8 @@ export class HttpApi implements Service {
       offNode()
     }
   }
+}
+
+function isSecure(server: unknown): server is SecureServer {
+  return server instanceof SecureServer
 }

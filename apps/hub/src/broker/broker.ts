@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
 import {
   fault,
   type Log,
@@ -7,25 +8,27 @@ import {
   parseUplinkTopic,
   type Service,
   type SightlineError,
-  TOPIC_PREFIX,
 } from '@sightline/core'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
+import type { TlsKeeper } from '../tls/tls-keeper.ts'
+import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
+import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** Finds peers that vanished although they asked for no MQTT keep-alive. */
 const TCP_KEEP_ALIVE_MS = 60_000
-/** CONNACK return code 2: identifier rejected (MQTT 3.1.1, 3.1.3.1). */
-const IDENTIFIER_REJECTED = 2
 
 export interface BrokerStats {
   /** Connections cut off for a packet above the limit. */
   oversize: number
   /** Connections refused at the limit. */
   refused: number
+  /** TLS handshakes that failed. */
+  tlsFailures: number
 }
 
 export interface BrokerOptions {
@@ -36,6 +39,10 @@ export interface BrokerOptions {
   readonly isReadableTopic?: ((filter: string) => boolean) | undefined
   /** Messages that are passed on and otherwise not heeded. */
   readonly isPassedTopic?: ((topic: string) => boolean) | undefined
+  /** Default: lets everybody in, to the rules of the loopback demo. */
+  readonly gate?: Gate
+  /** Default: plain TCP. */
+  readonly tls?: Pick<TlsKeeper, 'contextFor' | 'attach'>
 }
 
 /**
@@ -44,24 +51,40 @@ export interface BrokerOptions {
  */
 export class Broker implements Service {
   readonly name = 'broker'
-  readonly stats: BrokerStats = { oversize: 0, refused: 0 }
+  readonly stats: BrokerStats = { oversize: 0, refused: 0, tlsFailures: 0 }
   readonly #settings: HubSettings['mqtt']
   readonly #ingest: Pick<Ingest, 'accept'>
   readonly #log: Log
   readonly #isReadableTopic: (filter: string) => boolean
   readonly #isPassedTopic: (topic: string) => boolean
+  readonly #gate: Gate
+  readonly #tls: BrokerOptions['tls']
+  /** Whom connections were taken for. A will is still asked for when its connection is gone. */
+  readonly #callers = new WeakMap<Client, Caller>()
+  /** Clients whose connection stands, from the moment that they were let in. */
+  readonly #admitted = new Set<Client>()
   readonly #sockets = new Set<Socket>()
   /** Messages being stored. */
   readonly #storing = new Set<Promise<void>>()
   #aedes: Aedes | undefined
   #server: Server | undefined
 
-  constructor({ settings, ingest, log, isReadableTopic, isPassedTopic }: BrokerOptions) {
+  constructor({
+    settings,
+    ingest,
+    log,
+    gate = demoGate(),
+    tls,
+    isReadableTopic,
+    isPassedTopic,
+  }: BrokerOptions) {
     this.#isReadableTopic = isReadableTopic ?? (() => false)
     this.#isPassedTopic = isPassedTopic ?? (() => false)
     this.#settings = settings
     this.#ingest = ingest
     this.#log = log
+    this.#gate = gate
+    this.#tls = tls
   }
 
   /** The port that is listened on, once started. */
@@ -77,19 +100,23 @@ export class Broker implements Service {
   /** @throws PORT_IN_USE */
   async start(): Promise<void> {
     const { host, port, maxConnections } = this.#settings
-    // Without an id there is no session to keep (MQTT-3.1.3-8).
-    const nameless = new WeakSet<Client>()
+    const requests = new WeakMap<Client, Omit<ConnectRequest, 'username' | 'password'>>()
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
       maxClientsIdLength: 128,
-      preConnect: (client, packet, done) => {
-        if (packet.clientId === '' && packet.clean === false) nameless.add(client)
+      preConnect: (client, { clientId, clean = false, will }, done) => {
+        const { remote } = client.conn as GuardedSocket
+        requests.set(client, { clientId, clean, willTopic: will?.topic, remote })
         done(null, true)
       },
       // Only here does a refusal reach the client as a CONNACK with its code.
-      authenticate: (client, _username, _password, done) => {
-        if (nameless.has(client)) done(refusal('an empty client id needs a clean session'), false)
-        else done(null, true)
+      authenticate: (client, username, password, done) => {
+        try {
+          this.#admit(client, { ...requests.get(client)!, username, password: password?.toString() })
+          done(null, true)
+        } catch (error) {
+          done(error as AuthenticateError, false)
+        }
       },
       authorizePublish: (client, packet, done) => {
         const storing = this.#authorizePublish(client, packet)
@@ -101,9 +128,12 @@ export class Broker implements Service {
             (error: Error) => done(error),
           )
       },
-      authorizeSubscribe: (_client, subscription, done) => {
+      authorizeSubscribe: (client, subscription, done) => {
+        const caller = this.#callers.get(client)
         const allowed =
-          subscription.topic.startsWith(`${TOPIC_PREFIX}/`) || this.#isReadableTopic(subscription.topic)
+          caller !== undefined &&
+          (maySubscribe(caller, subscription.topic) || this.#isReadableTopic(subscription.topic))
+        if (!allowed) this.#gate.stats.subscriptionsRefused++
         // Without a subscription the answer is 0x80, failure (MQTT 3.1.1, 3.9.3).
         done(null, allowed ? subscription : null)
       },
@@ -116,7 +146,7 @@ export class Broker implements Service {
     // Without listeners, an error of either emitter would end the process.
     const failed = (err: Error) => this.#log.error({ err }, 'mqtt broker error')
     ;(aedes as EventEmitter).on('error', failed)
-    const server = createServer(socket => this.#accept(socket, aedes))
+    const server = this.#createServer(host, aedes)
     server.maxConnections = maxConnections
     server.on('drop', () => this.stats.refused++)
     try {
@@ -166,9 +196,54 @@ export class Broker implements Service {
     })
   }
 
+  /** Closes the connections of those who would not be let in any more. Returns how many. */
+  expel(): number {
+    const unwelcome = [...this.#admitted].filter(client => !this.#gate.keeps(this.#callers.get(client)!))
+    for (const client of unwelcome) {
+      this.#log.warn({ client: client.id }, 'mqtt connection ended: no longer admitted')
+      client.close()
+    }
+    return unwelcome.length
+  }
+
+  #createServer(host: string, aedes: Aedes): Server {
+    const accept = (socket: Socket) => this.#accept(socket, aedes)
+    const context = this.#tls?.contextFor(host)
+    // Sockets as they come, before any handshake.
+    const track = (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+      if (this.#gate.blocks(socket.remoteAddress)) socket.destroy()
+    }
+    if (context === undefined) {
+      return createServer(socket => {
+        track(socket)
+        if (!socket.destroyed) accept(socket)
+      })
+    }
+    const server: SecureServer = createSecureServer(
+      { ...context, handshakeTimeout: CONNECT_TIMEOUT_MS },
+      accept,
+    )
+    server.on('connection', track)
+    server.on('tlsClientError', (err, socket) => {
+      this.stats.tlsFailures++
+      this.#log.debug({ remote: socket.remoteAddress, err }, 'tls handshake failed')
+    })
+    const detach = this.#tls!.attach(server)
+    server.on('close', detach)
+    return server
+  }
+
+  /** @throws Refusal */
+  #admit(client: Client, request: ConnectRequest): void {
+    this.#callers.set(client, this.#gate.admit(request))
+    if (client.conn.destroyed) return
+    this.#admitted.add(client)
+    client.conn.once('close', () => this.#admitted.delete(client))
+  }
+
   #accept(socket: Socket, aedes: Aedes): void {
-    this.#sockets.add(socket)
-    socket.on('close', () => this.#sockets.delete(socket))
     socket.setNoDelay(true)
     socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS)
     const remote = socket.remoteAddress
@@ -186,8 +261,8 @@ export class Broker implements Service {
   }
 
   /**
-   * Devices publish uplink messages and nothing else; a refusal closes the connection, the only answer that MQTT 3.1.1
-   * has (3.3.5). Wills come this way too; their client may be gone and then is null.
+   * A refusal closes the connection, the only answer that MQTT 3.1.1 has (3.3.5). Wills come this way too. What is of
+   * the protocol is stored; anything else, where it is allowed at all, is passed on.
    */
   async #authorizePublish(client: Client | null, packet: PublishPacket): Promise<void> {
     const { topic, payload } = packet
@@ -195,19 +270,16 @@ export class Broker implements Service {
       packet.retain = false
       return
     }
-    const address = parseUplinkTopic(topic)
-    if (address === undefined) {
-      this.#log.warn({ client: client?.id, topic }, 'publish refused')
-      throw fault('PAYLOAD_INVALID', `devices may not publish to ${topic}`)
+    const caller = client === null ? undefined : this.#callers.get(client)
+    if (caller === undefined || !mayPublish(caller, topic)) {
+      this.#gate.stats.publishesRefused++
+      this.#log.warn({ client: client?.id, topic: topic.slice(0, 300) }, 'publish refused')
+      throw fault('TOPIC_REFUSED', `${client?.id ?? 'nobody'} may not publish to ${topic.slice(0, 300)}`)
     }
-    // Retained messages live in memory: one state per device, and no pictures.
-    if (address.type !== 'state') packet.retain = false
+    if (!mayRetain(caller, topic)) packet.retain = false
+    if (parseUplinkTopic(topic) === undefined) return
     await this.#ingest.accept(topic, typeof payload === 'string' ? Buffer.from(payload) : payload)
   }
-}
-
-function refusal(message: string): AuthenticateError {
-  return Object.assign(fault('PAYLOAD_INVALID', message), { returnCode: IDENTIFIER_REJECTED })
 }
 
 function listenFault(cause: NodeJS.ErrnoException, { host, port }: HubSettings['mqtt']): SightlineError {

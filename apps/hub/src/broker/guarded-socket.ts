@@ -12,10 +12,13 @@ export interface GuardedSocketOptions {
 /** A socket as the broker sees it, with the packet guard in front. */
 export class GuardedSocket extends Duplex {
   readonly #socket: Socket
+  /** IP address of the peer. */
+  readonly remote: string | undefined
 
   constructor({ socket, maxPacketBytes, onRefused }: GuardedSocketOptions) {
     super({ allowHalfOpen: false })
     this.#socket = socket
+    this.remote = socket.remoteAddress
     const guard = new PacketGuard(maxPacketBytes)
     socket.on('data', (chunk: Buffer) => {
       if (!guard.accept(chunk)) {

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { type Clock, EMPTY_SEQ_SET, fault, isFault, type Log, messageOf, type SeqSet } from '@sightline/core'
+import type { RootDatabase } from 'lmdb'
 import { applyDelivery } from './apply-delivery.ts'
 import { Committer } from './committer.ts'
 import {
@@ -53,13 +54,21 @@ export interface LmdbStoreOptions {
   readonly minFreeBytes?: number
 }
 
+/** The environment that the records lie in, for other tables beside them. */
+export interface StoreEnvironment {
+  readonly root: RootDatabase
+  readonly committer: Pick<Committer, 'run'>
+}
+
+export type LmdbRecordStore = RecordStore & { readonly environment: StoreEnvironment }
+
 /** @throws STORE_FAILED when the directory cannot be used */
 export async function openLmdbStore({
   dir,
   clock,
   log,
   minFreeBytes = 256 * 2 ** 20,
-}: LmdbStoreOptions): Promise<RecordStore> {
+}: LmdbStoreOptions): Promise<LmdbRecordStore> {
   try {
     mkdirSync(dir, { recursive: true })
     const tables = await openTables(dir)
@@ -82,6 +91,10 @@ class LmdbStore implements RecordStore {
     this.#dir = dir
     this.#tables = tables
     this.#committer = committer
+  }
+
+  get environment(): StoreEnvironment {
+    return { root: this.#tables.root, committer: this.#committer }
   }
 
   append(delivery: Delivery): Promise<AppendResult> {

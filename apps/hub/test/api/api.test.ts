@@ -304,7 +304,15 @@ describe('the service', () => {
     const { body } = await call('/api/v1/openapi.json')
     expect(Object.keys(body.paths).sort()).toEqual(
       [
+        'audit',
+        'device/credential',
+        'devices',
+        'devices/{site}/{node}/revoke',
+        'devices/{site}/{node}/rotate',
         'encode',
+        'enroll',
+        'enrollments',
+        'enrollments/{id}',
         'events',
         'frames',
         'frames/{id}',
@@ -366,5 +374,33 @@ describe('the service', () => {
 
   it('answers an unknown path with its code', async () => {
     expect((await call('/api/v1/nothing')).body.error.code).toBe('API_NOT_FOUND')
+  })
+})
+
+/** Last: nothing is left afterwards. */
+describe('deleting', () => {
+  const erase = (query: string) => call(`/api/v1/frames?${query}`, { method: 'DELETE' })
+
+  it('of a camera takes its frames, pictures and incidents, and says how much', async () => {
+    expect((await erase('')).status).toBe(400)
+    expect((await erase('colour=red')).status).toBe(400)
+    const { status, body } = await erase('camera=lobby')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ frames: 2, thumbnails: 1, incidents: 0, nodes: 0 })
+    expect(body.bytes).toBeGreaterThan(2000)
+    const { hits } = (await call('/api/v1/search?text=coffee')).body
+    expect(hits.map((hit: Answer) => hit.camera)).toEqual(['yard', 'yard'])
+    expect((await call(`/api/v1/frames/${frameIdOf(2)}/thumbnail`)).status).toBe(404)
+  })
+
+  it('of a device leaves nothing of it, whatever it sends again', async () => {
+    const { body } = await erase('site=default&node=n1')
+    expect(body).toMatchObject({ frames: 2, incidents: 1, nodes: 1 })
+    expect((await call('/api/v1/search?text=coffee')).body.hits).toEqual([])
+    expect((await call('/api/v1/events')).body.events).toEqual([])
+    expect((await call('/api/v1/system')).body).toMatchObject({
+      counts: { frames: 0, incidents: 0, thumbnails: 0 },
+      index: { vectors: 0 },
+    })
   })
 })

@@ -84,7 +84,7 @@ export const CommandReply = Type.Object(
 )
 export type CommandReply = Static<typeof CommandReply>
 
-/** Body of `POST /api/v1/enroll`. */
+/** Body of `POST /api/v1/enroll`; `token` as it was printed, `slt1` included. */
 export const EnrollRequest = Type.Object(
   {
     token: Type.String({ minLength: 20, maxLength: 200 }),
@@ -100,7 +100,7 @@ export const DeviceCredential = Type.Object(
     v: Type.Literal(1),
     site: Type.String({ pattern: NAME_PATTERN }),
     node: Type.String({ pattern: NAME_PATTERN }),
-    /** MQTT password and HTTP bearer secret, 32 random bytes as base64url. The hub keeps its hash only. */
+    /** MQTT password and HTTP Basic password (RFC 7617), 32 random bytes as base64url. The hub keeps its hash only. */
     secret: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
     /** `mqtts://host:port` or, on loopback, `mqtt://host:port`. */
     brokerUrl: Type.String({ minLength: 1, maxLength: 2048 }),
@@ -117,7 +117,7 @@ export type DeviceCredential = Static<typeof DeviceCredential>
 
 /** A one-time token as a person copies it: its secret and, for a hub with its own CA, the CA's SHA-256. */
 export interface EnrollToken {
-  /** Id and secret in one, base64url. */
+  /** 32 random bytes, base64url. The hub knows it by its hash. */
   readonly secret: string
   /** SHA-256 of the CA certificate (DER), hex; undefined when the system's authorities are to be trusted. */
   readonly caSha256?: string | undefined

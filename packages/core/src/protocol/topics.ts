@@ -42,6 +42,16 @@ export function rulesTopic(site: string, group: string, fingerprint: string): st
   return `${TOPIC_PREFIX}/${name(site)}/rules/${name(group)}/${fingerprint}`
 }
 
+/** What a rules topic is for, or undefined for every other topic and for filters with wildcards. */
+export function parseRulesTopic(
+  topic: string,
+): { readonly site: string; readonly group: string; readonly fingerprint: string } | undefined {
+  const [product, version, site = '', type, group = '', fingerprint = '', ...rest] = topic.split('/')
+  const fits = `${product}/${version}` === TOPIC_PREFIX && type === 'rules' && rest.length === 0
+  if (!fits || !isName(site) || !isName(group) || !FINGERPRINT.test(fingerprint)) return undefined
+  return { site, group, fingerprint }
+}
+
 /** Filter under which a hub receives one kind of message from every site and node. */
 export function uplinkFilter(type: UplinkType): string {
   return `${TOPIC_PREFIX}/+/${type}/+`

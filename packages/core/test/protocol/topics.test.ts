@@ -1,4 +1,10 @@
-import { nodeTopic, parseUplinkTopic, rulesTopic, uplinkFilter } from '@sightline/core/protocol/topics.js'
+import {
+  nodeTopic,
+  parseRulesTopic,
+  parseUplinkTopic,
+  rulesTopic,
+  uplinkFilter,
+} from '@sightline/core/protocol/topics.js'
 import { describe, expect, it } from 'vitest'
 
 describe('topics', () => {
@@ -14,6 +20,17 @@ describe('topics', () => {
     expect(() => rulesTopic('s', 'all', 'mini/#')).toThrow(
       expect.objectContaining({ code: 'PAYLOAD_INVALID' }),
     )
+  })
+
+  it('reads a rules topic, and no filter', () => {
+    const [site, group, fingerprint] = ['s', 'all', 'mini:0123456789ab']
+    expect(parseRulesTopic(rulesTopic(site, group, fingerprint))).toEqual({ site, group, fingerprint })
+    for (const filter of [
+      'sightline/v1/s/rules/all/+',
+      'sightline/v1/s/rules/#',
+      'sightline/v1/+/rules/all/x:0123456789ab',
+    ])
+      expect(parseRulesTopic(filter)).toBeUndefined()
   })
 
   it.each(['a/b', '+', '#', '', '$SYS', 'x'.repeat(65), 'ä'])('refuses the name %j', site => {

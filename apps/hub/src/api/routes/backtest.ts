@@ -39,6 +39,7 @@ export const backtestRoutes: FastifyPluginAsyncTypebox<BacktestParts> = async (a
   app.post(
     '/rules/:id/backtest',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'What a rule would have raised on stored frames',
         description: DESCRIPTION,
@@ -62,6 +63,7 @@ export const backtestRoutes: FastifyPluginAsyncTypebox<BacktestParts> = async (a
   app.post(
     '/rules/backtest',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'What an unsaved rule would have raised on stored frames',
         description: DESCRIPTION,

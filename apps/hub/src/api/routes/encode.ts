@@ -8,6 +8,7 @@ export const encodeRoutes: FastifyPluginAsyncTypebox<{ model: ClipModel }> = asy
   app.post(
     '/encode',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Texts and pictures to unit vectors',
         body: Type.Object(

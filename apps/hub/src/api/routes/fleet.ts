@@ -12,6 +12,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
   app.get(
     '/nodes',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Devices and their state',
         response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
@@ -23,6 +24,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
   app.get(
     '/live',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:

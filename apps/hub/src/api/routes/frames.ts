@@ -12,6 +12,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
   app.get(
     '/frames',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Newest frames',
         querystring: Type.Object({ limit: Limit(50, 500), ...FilterShape }, { additionalProperties: false }),
@@ -25,7 +26,10 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
 
   app.get(
     '/frames/:id',
-    { schema: { summary: 'One frame', params: Id, response: { 200: FrameShape } } },
+    {
+      config: { role: 'viewer' },
+      schema: { summary: 'One frame', params: Id, response: { 200: FrameShape } },
+    },
     async ({ params: { id } }) => {
       const frame = store.frame(id)
       if (frame === undefined) throw fault('API_NOT_FOUND', `no frame ${id}`)
@@ -35,7 +39,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
 
   app.get(
     '/frames/:id/thumbnail',
-    { schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id } },
+    { config: { role: 'viewer' }, schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id } },
     async ({ params: { id } }, reply) => {
       const thumbnail = store.thumbnail(id)
       if (thumbnail === undefined) throw fault('API_NOT_FOUND', `no thumbnail of frame ${id}`)
@@ -50,6 +54,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
   app.get(
     '/events',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Moderation incidents, newest first',
         querystring: Type.Object(

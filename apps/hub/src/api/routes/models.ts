@@ -8,7 +8,7 @@ export const modelRoutes: FastifyPluginAsyncTypebox<{ models: ModelStoreFiles }>
   app,
   { models },
 ) => {
-  app.get('/*', { schema: { hide: true } }, async (request, reply) => {
+  app.get('/*', { config: { role: 'device' }, schema: { hide: true } }, async (request, reply) => {
     const wanted = (request.params as { '*': string })['*']
     const file = await models.find(wanted)
     if (file === undefined) throw fault('API_NOT_FOUND', `the model store has no ${wanted}`)

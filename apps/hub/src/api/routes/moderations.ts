@@ -112,6 +112,7 @@ export const moderationRoutes: FastifyPluginAsyncTypebox<ModerationParts> = asyn
   app.post(
     '/moderations',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Judge pictures by the rules in force (OpenAI moderation shape)',
         description:

@@ -44,6 +44,7 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
   app.get(
     '/review',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Incidents that nobody has reviewed, most pressing first',
         description:
@@ -70,6 +71,7 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
   app.post(
     '/review/:incident',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Confirm, dismiss or relabel an incident',
         description: 'Its best frame becomes a label. A second verdict replaces the first.',
@@ -90,13 +92,17 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
 
   app.delete(
     '/review/:incident',
-    { schema: { summary: 'Take a review back', params: Id, response: { 200: IncidentShape } } },
+    {
+      config: { role: 'operator' },
+      schema: { summary: 'Take a review back', params: Id, response: { 200: IncidentShape } },
+    },
     async ({ params }) => tell(await reviews.undo(params.incident)),
   )
 
   app.get(
     '/labels',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'What reviewers said of frames, newest first',
         querystring: Type.Object(

@@ -67,6 +67,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.get(
     '/search',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Search all frames by words',
         querystring: SimpleQuery,
@@ -82,6 +83,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.post(
     '/search',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Search by words, picture, stored frame or vector (exactly one of them)',
         consumes: ['application/json', 'multipart/form-data'],

@@ -21,6 +21,7 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
   app.get(
     '/system',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Version, model and totals',
         response: {

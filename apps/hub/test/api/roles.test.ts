@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkConfig, createLog, systemClock } from '@sightline/core'
+import { type ListedRoute, ROUTE_ROLES } from '@sightline/hub/api/roles.js'
+import { createHub } from '@sightline/hub/hub.js'
+import { HubSettings } from '@sightline/hub/settings.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+let routes: readonly ListedRoute[] = []
+beforeAll(async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'roles-'))
+  const settings = checkConfig(HubSettings, { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }, 'test')
+  const log = createLog({ name: 'hub', level: 'silent' })
+  const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
+  await hub.start()
+  routes = hub.routes
+  await hub.stop()
+  await rm(dir, { recursive: true })
+}, 120_000)
+
+const roleOf = (method: string, url: string) =>
+  routes.find(route => route.method === method && route.url === url)?.role
+
+describe('the route table', () => {
+  it('says of every route whom it is for', () => {
+    expect(routes.length).toBeGreaterThan(30)
+    const unsaid = routes.filter(({ role }) => role === undefined || !ROUTE_ROLES.includes(role))
+    expect(unsaid).toEqual([])
+  })
+
+  it('leaves to everybody what has no secrets, and nothing else', () => {
+    const open = routes.filter(({ role, method }) => role === 'public' && method !== 'HEAD')
+    expect(open.map(({ url }) => url).filter(url => !/^\/(assets|[^/]*$)/.test(url))).toEqual([
+      '/api/v1/enroll',
+    ])
+  })
+
+  it.each([
+    ['GET', '/api/v1/search', 'viewer'],
+    ['HEAD', '/api/v1/search', 'viewer'],
+    ['GET', '/api/v1/live', 'viewer'],
+    ['PUT', '/api/v1/rules', 'operator'],
+    ['POST', '/api/v1/enrollments', 'operator'],
+    ['POST', '/api/v1/devices/:site/:node/revoke', 'operator'],
+    ['POST', '/api/v1/device/credential', 'device'],
+    ['GET', '/models/*', 'device'],
+    ['GET', '/api/v1/audit', 'admin'],
+  ])('%s %s is for %s', (method, url, role) => expect(roleOf(method, url)).toBe(role))
+})
