@@ -16,6 +16,7 @@ import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { postgresOpener } from './index/pgvector/connect.ts'
 import { RecallProbe } from './index/recall-probe.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
@@ -106,6 +107,11 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     ingest,
     model,
     log,
+    clock,
+    open:
+      settings.index.kind === 'postgres'
+        ? postgresOpener({ settings: settings.index.postgres, model, log })
+        : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
   const eraser = new Eraser({ store, index, log })

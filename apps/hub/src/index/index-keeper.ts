@@ -1,9 +1,19 @@
 import { join } from 'node:path'
-import { type ClipModel, fault, isFault, type Log, type Service } from '@sightline/core'
+import {
+  type ClipModel,
+  type Clock,
+  fault,
+  isFault,
+  type Log,
+  type Service,
+  type SightlineError,
+  systemClock,
+} from '@sightline/core'
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
 import { Background } from './background.ts'
 import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
 import { missingFrom } from './reconcile.ts'
+import { Reopening } from './reopening.ts'
 import { openSegmentedIndex, type SegmentedIndexOptions } from './segmented-index.ts'
 import { Timings } from './timings.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
@@ -33,6 +43,9 @@ export interface IndexKeeperOptions {
   readonly ingest: StoredFeed
   readonly model: Pick<ClipModel, 'fingerprint' | 'dim'>
   readonly log: Log
+  /** Opens the index for a generation of names. Default: segments in `settings.dir`. */
+  readonly open?: ((generation: string) => Promise<VectorIndex>) | undefined
+  readonly clock?: Clock | undefined
 }
 
 export interface KeeperStats extends IndexStats {
@@ -68,9 +81,12 @@ export class IndexKeeper implements Service {
   #adding: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => {}
   #stopped = false
+  readonly #reopening: Reopening
 
   constructor(options: IndexKeeperOptions) {
     this.#options = options
+    const { clock = systemClock, log } = options
+    this.#reopening = new Reopening({ open: () => this.#openIndex(), clock, log })
   }
 
   /** False until the index holds all that is stored, and while it is filled again after damage. */
@@ -85,19 +101,26 @@ export class IndexKeeper implements Service {
 
   /** Opens the index; filling it up goes on afterwards, see `ready` and `caughtUp`. */
   async start(): Promise<void> {
-    const { settings, store, ingest, log } = this.#options
-    const table = join(settings.dir, 'sources.json')
-    this.#names = openNameTable(table, log)
-    this.#index = await this.#open(this.#names)
+    const { settings, ingest, log } = this.#options
+    this.#names = openNameTable(join(settings.dir, 'sources.json'), log)
+    this.#unsubscribe = ingest.on('stored', result => this.#take(result.frames))
+    await this.#reopening.start()
+  }
+
+  /** @throws INDEX_UNAVAILABLE where the index lives elsewhere and cannot be reached */
+  async #openIndex(): Promise<void> {
+    if (this.#stopped) return
+    const { settings, store, log } = this.#options
+    this.#index = await this.#open(this.#names!)
     const newest = store.lastOrd()
     if (this.#index.lastOrd > newest) {
       log.warn({ indexed: this.#index.lastOrd, stored: newest }, 'index is ahead of the store: rebuilt')
       await this.#index.close()
-      this.#names = newNameTable(table)
+      this.#index = undefined
+      this.#names = newNameTable(join(settings.dir, 'sources.json'))
       this.#index = await this.#open(this.#names)
     }
     this.#restart()
-    this.#unsubscribe = ingest.on('stored', result => this.#take(result.frames))
     log.info({ ...this.#index.stats(), missing: newest - this.#seen }, 'index opened')
     this.#missed = true
     this.#work()
@@ -106,6 +129,7 @@ export class IndexKeeper implements Service {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#unsubscribe()
+    await this.#reopening.stop()
     // Closing ends the building that filling may be waiting for.
     await Promise.all([this.#index?.close(), this.#working])
   }
@@ -119,7 +143,7 @@ export class IndexKeeper implements Service {
 
   /**
    * `exact`: compared with every vector.
-   * @throws NOT_READY before the first filling is complete; MODEL_DIM_MISMATCH
+   * @throws NOT_READY before the first filling is complete; INDEX_UNAVAILABLE; MODEL_DIM_MISMATCH
    */
   async search(
     vector: Float32Array,
@@ -140,6 +164,7 @@ export class IndexKeeper implements Service {
   /** The same in the index's own terms, and not counted among the searches: for those who watch it. */
   async ask(query: IndexQuery): Promise<IndexHit[]> {
     const index = this.#index
+    this.#reopening.check()
     if (index === undefined || !this.#filled) throw notReady()
     const hits = await index.search(query)
     if (index.lastOrd < this.#indexed) {
@@ -163,8 +188,16 @@ export class IndexKeeper implements Service {
   async remove(ords: readonly number[]): Promise<void> {
     // What is being added right now must be there to be removed.
     await this.#adding.catch(() => {})
-    await this.#index?.remove(ords)
     this.#background.remove(ords)
+    try {
+      await this.#index?.remove(ords)
+    } catch (error) {
+      if (!isFault(error, 'INDEX_UNAVAILABLE')) throw error
+      // The store has them no more: that is compared before the index counts as complete again.
+      this.#complete = false
+      this.#missed = true
+      this.#work()
+    }
   }
 
   stats(): KeeperStats {
@@ -172,8 +205,9 @@ export class IndexKeeper implements Service {
   }
 
   #open(names: NameTable): Promise<VectorIndex> {
-    const { settings, model, log } = this.#options
+    const { settings, model, log, open } = this.#options
     const { fingerprint, dim } = model
+    if (open !== undefined) return open(names.generation)
     return openSegmentedIndex({ ...settings, fingerprint, dim, generation: names.generation, log })
   }
 
@@ -202,10 +236,22 @@ export class IndexKeeper implements Service {
     if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
     this.#working = this.#takeIn()
       // They are in the store: the next stored frame finds the gap.
-      .catch(err => this.#options.log.error({ err }, 'frames not indexed'))
+      .catch(error => {
+        if (isFault(error, 'INDEX_UNAVAILABLE')) this.#lose(error)
+        else this.#options.log.error({ err: error }, 'frames not indexed')
+      })
       .finally(() => {
         this.#working = undefined
       })
+  }
+
+  /** What became of the last step is not known: the index is opened anew and says up to where it is filled. */
+  #lose(error: SightlineError): void {
+    const lost = this.#index
+    this.#index = undefined
+    this.#complete = false
+    this.#reopening.lost(error)
+    void lost?.close().catch(err => this.#options.log.warn({ err }, 'index not closed'))
   }
 
   /** Begins at once, so that what is stored is found at once where the index can do that. */
@@ -234,6 +280,7 @@ export class IndexKeeper implements Service {
     }
     if (!this.#complete) log.info({ from, to: this.#seen }, 'index filled from the store')
     this.#filled = this.#complete = true
+    this.#reopening.recovered()
   }
 
   /** Deletions are the store's: what a former run had indexed and the store has no more is removed. */

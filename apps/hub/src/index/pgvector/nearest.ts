@@ -7,6 +7,8 @@ import { type Query, quoted, type Row, type Sql } from './sql.ts'
 
 /** A graph knows vectors in half precision: so many more of its best are compared exactly. */
 const SPARE = 32
+/** Who wants one row in so many or more of all has them compared. */
+const LARGE_K = 20
 /** pgvector's limit of `hnsw.ef_search`. */
 const MAX_EF = 1000
 /** Rows that a walk looks at for a filter, pgvector's default; beyond, comparing all is as fast. */
@@ -33,8 +35,9 @@ export class Nearest {
     const leaves = await this.#options.leaves.within(filter)
     if (k < 1 || leaves.length === 0) return []
     const text = vectorText(vector)
-    if (exact || !leaves.some(({ graph }) => graph) || (await this.#areFew(filter)))
-      return this.#exactly(text, k, filter)
+    const live = leaves.reduce((sum, leaf) => sum + leaf.live, 0)
+    const byRow = exact || k * LARGE_K > live || !leaves.some(({ graph }) => graph)
+    if (byRow || (await this.#areFew(filter))) return this.#exactly(text, k, filter)
     return this.#byGraphs(leaves, { text, k, filter })
   }
 
