@@ -3,9 +3,6 @@ import type { IndexFilter } from '../vector-index.ts'
 import { claim, type Space } from './space.ts'
 import type { Query, Sql } from './sql.ts'
 
-/** Each is planned for in every search. What is captured at times beyond these goes to the rest. */
-const MAX_LEAVES = 1024
-
 /** A partition that holds rows: of one stretch of time and one share of the sources, or the rest. */
 export interface Leaf {
   readonly name: string
@@ -23,6 +20,8 @@ export interface LeavesOptions {
   readonly space: Space
   /** Rows from which on a leaf gets a graph; below, it is compared row by row. */
   readonly graphAt: number
+  /** Each is planned for in every search. What is captured at times beyond these goes to the rest. */
+  readonly maxLeaves: number
   readonly log: Log
 }
 
@@ -123,8 +122,9 @@ export class Leaves {
 
   /** A default partition keeps what came before its range was made: then that range stays there. */
   async #fits(query: Query, range: number, more: number): Promise<boolean> {
-    const { table, layout } = this.#options.space
-    if (this.#leaves.size + more + layout.hashPartitions > MAX_LEAVES) return false
+    const { space, maxLeaves } = this.#options
+    const { table, layout } = space
+    if (this.#leaves.size + more + layout.hashPartitions > maxLeaves) return false
     const rest = this.all.find(leaf => leaf.range === undefined)
     if (rest === undefined || rest.live === 0) return true
     const rows = await query(

@@ -12,6 +12,7 @@ const ROWS_PER_INSERT = 512
 const GROWTH = 0.1
 /** Comparing so many rows takes PostgreSQL as long as a walk that skips them. */
 const EXACT_ROWS = 10_000
+const MAX_LEAVES = 1024
 /** SQLSTATE of a table that is not there: a partition was dropped between choosing and asking it. */
 const UNDEFINED_TABLE = '42P01'
 
@@ -22,15 +23,17 @@ export interface PostgresIndexOptions extends SpaceOptions {
   readonly efSearch: number
   /** Rows that pass a filter up to which all of them are compared. Default 10,000. */
   readonly exactRows?: number | undefined
+  /** Partitions that hold rows. Default 1024. */
+  readonly maxLeaves?: number | undefined
   readonly log: Log
 }
 
 /** @throws INDEX_UNAVAILABLE; `sql` is then closed. */
 export async function openPostgresIndex(options: PostgresIndexOptions): Promise<PostgresIndex> {
-  const { sql, graphAt, log } = options
+  const { sql, graphAt, maxLeaves = MAX_LEAVES, log } = options
   try {
     const space = await openSpace(sql, options)
-    const leaves = new Leaves({ sql, space, graphAt, log })
+    const leaves = new Leaves({ sql, space, graphAt, maxLeaves, log })
     await leaves.load()
     const index = new PostgresIndex(options, { space, leaves })
     await index.restore()
