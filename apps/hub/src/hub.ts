@@ -8,16 +8,22 @@ import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
+import { FleetHealth } from './fleet/fleet-health.ts'
+import { fleetTables } from './fleet/fleet-tables.ts'
+import { greetDevices } from './fleet/greeting.ts'
 import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
 import { LiveDevices } from './fleet/live-devices.ts'
 import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { RollCall } from './fleet/roll-call.ts'
+import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { postgresOpener } from './index/pgvector/connect.ts'
 import { RecallProbe } from './index/recall-probe.ts'
+import type { Publish } from './ingest/ack-sender.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
@@ -79,7 +85,20 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const metrics = new Metrics()
   const rollCall = new RollCall({ store, log })
 
-  const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const publish: Publish = message => broker.publish(message)
+  const fleet = fleetTables(store.environment)
+  const shadow = new Shadow({ tables: fleet, publish, clock, log })
+  const commands = new Commands({ tables: fleet, publish, clock, log })
+  const ingest: Ingest = new Ingest({
+    store,
+    publish,
+    fleet: {
+      takeReported: (address, reported) => shadow.takeReported(address, reported),
+      takeReply: (address, reply) => commands.takeReply(address, reply),
+    },
+    clock,
+    log,
+  })
   const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
   const audit = new AuditLog({ environment: store.environment, clock, log })
   const registry = new LmdbDeviceRegistry(store.environment)
@@ -128,6 +147,8 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     clock,
     log,
   })
+  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock })
+  greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, log })
@@ -170,6 +191,9 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       moderator,
       backtest,
       reviews,
+      shadow,
+      commands,
+      health,
       eraser,
       ruleParts,
       audit,
@@ -201,6 +225,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     broker,
     liveDevices,
     rules,
+    shadow,
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,

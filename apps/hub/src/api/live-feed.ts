@@ -5,7 +5,7 @@ const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
 
-export type LiveEvent = 'frame' | 'incident' | 'node'
+export type LiveEvent = 'frame' | 'incident' | 'node' | 'reply' | 'config'
 
 /** Fans events out to the browsers that watch, as server-sent events (WHATWG HTML, 9.2). */
 export class LiveFeed {

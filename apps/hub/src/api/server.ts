@@ -8,6 +8,9 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { Commands } from '../fleet/commands.ts'
+import type { FleetHealth } from '../fleet/fleet-health.ts'
+import type { Shadow } from '../fleet/shadow.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import { isLoopback } from '../loopback.ts'
@@ -43,6 +46,7 @@ import { rulePackRoutes } from './routes/rule-packs.ts'
 import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { searchRoutes } from './routes/search.ts'
+import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
 import { installSecurity } from './security.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
@@ -63,6 +67,9 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly shadow: Shadow
+  readonly commands: Commands
+  readonly health: FleetHealth
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
@@ -137,6 +144,7 @@ export class HttpApi implements Service {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
     const { moderator, backtest, reviews, ruleParts, eraser } = parts
+    const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
     const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
@@ -170,7 +178,8 @@ export class HttpApi implements Service {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(frameRoutes, { store })
         await api.register(eraseRoutes, { eraser })
-        await api.register(fleetRoutes, { store, live: this.#live })
+        await api.register(fleetRoutes, { store, health, live: this.#live })
+        await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
@@ -231,17 +240,23 @@ export class HttpApi implements Service {
 
   /** What is stored goes out to the browsers that watch. */
   #feedLive(): () => void {
-    const { ingest, store } = this.#options.parts
+    const { ingest, store, shadow, commands, health } = this.#options.parts
     const live = this.#live
     const offStored = ingest.on('stored', result => {
       if (live.clients === 0) return
       for (const frame of result.frames) live.send('frame', frameView(frame))
       for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
     })
-    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
+    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store, health)))
+    const offReply = commands.onChange((address, row) =>
+      live.send('reply', replyEvent(address, row, commands)),
+    )
+    const offConfig = shadow.onChange(address => live.send('config', configEvent(address, shadow)))
     return () => {
       offStored()
       offNode()
+      offReply()
+      offConfig()
     }
   }
 }

@@ -10,13 +10,14 @@ import {
   systemClock,
 } from '@sightline/core'
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
+import { addSound } from './admission.ts'
 import { Background } from './background.ts'
-import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
-import { missingFrom } from './reconcile.ts'
+import { type NameTable, openNameTable } from './name-table.ts'
+import { type OpenIndexOptions, openIndex } from './open-index.ts'
+import { removeMissing } from './reconcile.ts'
 import { Reopening } from './reopening.ts'
-import { openSegmentedIndex, type SegmentedIndexOptions } from './segmented-index.ts'
 import { Timings } from './timings.ts'
-import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
+import type { IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
@@ -33,18 +34,9 @@ export interface StoredFeed {
   on(event: 'stored', listener: (result: AppendResult) => void): () => void
 }
 
-export interface IndexKeeperOptions {
-  /** `dir` holds index files only and may be deleted while the hub is down. */
-  readonly settings: Pick<
-    SegmentedIndexOptions,
-    'dir' | 'sealAt' | 'maxSegment' | 'readers' | 'spawn' | 'failPoint'
-  >
+export interface IndexKeeperOptions extends Omit<OpenIndexOptions, 'names'> {
   readonly store: RecordStore
   readonly ingest: StoredFeed
-  readonly model: Pick<ClipModel, 'fingerprint' | 'dim'>
-  readonly log: Log
-  /** Opens the index for a generation of names. Default: segments in `settings.dir`. */
-  readonly open?: ((generation: string) => Promise<VectorIndex>) | undefined
   readonly clock?: Clock | undefined
 }
 
@@ -110,18 +102,12 @@ export class IndexKeeper implements Service {
   /** @throws INDEX_UNAVAILABLE where the index lives elsewhere and cannot be reached */
   async #openIndex(): Promise<void> {
     if (this.#stopped) return
-    const { settings, store, log } = this.#options
-    this.#index = await this.#open(this.#names!)
-    const newest = store.lastOrd()
-    if (this.#index.lastOrd > newest) {
-      log.warn({ indexed: this.#index.lastOrd, stored: newest }, 'index is ahead of the store: rebuilt')
-      await this.#index.close()
-      this.#index = undefined
-      this.#names = newNameTable(join(settings.dir, 'sources.json'))
-      this.#index = await this.#open(this.#names)
-    }
+    const { store, log } = this.#options
+    const { names, index } = await openIndex({ ...this.#options, names: this.#names! })
+    this.#names = names
+    this.#index = index
     this.#restart()
-    log.info({ ...this.#index.stats(), missing: newest - this.#seen }, 'index opened')
+    log.info({ ...index.stats(), missing: store.lastOrd() - this.#seen }, 'index opened')
     this.#missed = true
     this.#work()
   }
@@ -204,13 +190,6 @@ export class IndexKeeper implements Service {
     return { ...(this.#index?.stats() ?? NO_STATS), otherModels: this.#otherModels }
   }
 
-  #open(names: NameTable): Promise<VectorIndex> {
-    const { settings, model, log, open } = this.#options
-    const { fingerprint, dim } = model
-    if (open !== undefined) return open(names.generation)
-    return openSegmentedIndex({ ...settings, fingerprint, dim, generation: names.generation, log })
-  }
-
   /** Takes the index as it now is for the state to continue from. */
   #restart(): void {
     const { store, model } = this.#options
@@ -269,7 +248,7 @@ export class IndexKeeper implements Service {
     this.#missed = false
     this.#pending = []
     if (index.lastOrd < this.#indexed) this.#restart()
-    if (!this.#complete) await this.#reconcile()
+    if (!this.#complete) await removeMissing({ store, index, log, stopped: () => this.#stopped })
     const from = this.#seen
     for (let portion = this.#next(store); portion.length > 0; portion = this.#next(store)) {
       await this.#add(portion)
@@ -281,17 +260,6 @@ export class IndexKeeper implements Service {
     if (!this.#complete) log.info({ from, to: this.#seen }, 'index filled from the store')
     this.#filled = this.#complete = true
     this.#reopening.recovered()
-  }
-
-  /** Deletions are the store's: what a former run had indexed and the store has no more is removed. */
-  async #reconcile(): Promise<void> {
-    const { store, log } = this.#options
-    let removed = 0
-    for await (const ords of missingFrom(store, this.#index!)) {
-      removed += await this.#index!.remove(ords)
-      if (this.#stopped) return
-    }
-    if (removed > 0) log.info({ removed }, 'deleted frames removed from the index')
   }
 
   #next(store: RecordStore): EmbeddedFrame[] {
@@ -313,7 +281,9 @@ export class IndexKeeper implements Service {
         ...this.#names!.marksOf(frame),
       }))
     const seen = this.#seen
-    this.#adding = this.#addAll(entries)
+    this.#adding = addSound(this.#index!, entries, this.#options.log).then(added => {
+      for (const { ord, vector } of added) this.#background.add(ord, vector)
+    })
     // What is stored meanwhile follows on these.
     this.#seen = fresh.at(-1)!.ord
     try {
@@ -324,18 +294,6 @@ export class IndexKeeper implements Service {
     }
     this.#otherModels += fresh.length - entries.length
     this.#indexed = this.#index!.lastOrd
-  }
-
-  async #addAll(entries: readonly IndexEntry[]): Promise<void> {
-    try {
-      await this.#index!.add(entries)
-      for (const { ord, vector } of entries) this.#background.add(ord, vector)
-    } catch (error) {
-      if (!isFault(error, 'MODEL_DIM_MISMATCH') && !isFault(error, 'MODEL_OUTPUT_INVALID')) throw error
-      // One that the index refuses must not keep its neighbours out.
-      if (entries.length > 1) for (const entry of entries) await this.#addAll([entry])
-      else this.#options.log.error({ err: error, ord: entries[0]!.ord }, 'frame not indexed')
-    }
   }
 }
 

@@ -13,6 +13,7 @@ export const eraseRoutes: FastifyPluginAsyncTypebox<{ eraser: Pick<Eraser, 'eras
   app.delete(
     '/frames',
     {
+      config: { role: 'admin' },
       schema: {
         summary: 'Delete a device, camera or time range for good',
         description:
