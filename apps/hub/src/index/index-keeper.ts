@@ -1,14 +1,5 @@
 import { join } from 'node:path'
-import {
-  type ClipModel,
-  type Clock,
-  fault,
-  isFault,
-  type Log,
-  type Service,
-  type SightlineError,
-  systemClock,
-} from '@sightline/core'
+import { type Clock, fault, isFault, type Service, type SightlineError, systemClock } from '@sightline/core'
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
 import { addSound } from './admission.ts'
 import { Background } from './background.ts'
