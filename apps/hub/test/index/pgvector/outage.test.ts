@@ -77,7 +77,7 @@ if (missing !== undefined) process.stdout.write(`skipped: outages of a real Post
 describe.each([
   ['PGlite', inProcess],
   ...(missing === undefined ? ([['PostgreSQL', ofItsOwn]] as const) : []),
-] as const)('%s goes away', (_name, make) => {
+] as const)('%s goes away', { timeout: 120_000 }, (_name, make) => {
   let root: string
   let store: RecordStore
   let ingest: FrameSource
