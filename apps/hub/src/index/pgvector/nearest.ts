@@ -11,8 +11,8 @@ const SPARE = 32
 const LARGE_K = 20
 /** pgvector's limit of `hnsw.ef_search`. */
 const MAX_EF = 1000
-/** Rows that a walk looks at for a filter, pgvector's default; beyond, comparing all is as fast. */
-const MAX_SCAN_TUPLES = 20_000
+/** A walk goes on until enough rows pass a filter, over 20,000 rows at most: beyond, comparing all is as fast. */
+const ITERATIVE = { 'hnsw.iterative_scan': 'relaxed_order', 'hnsw.max_scan_tuples': 20_000 }
 
 export interface NearestOptions {
   readonly sql: Sql
@@ -74,13 +74,13 @@ export class Nearest {
     const wanted = 2 * k + SPARE
     const ef = Math.min(MAX_EF, Math.max(efSearch, wanted))
     return sql.transaction(async query => {
-      await query(`SET LOCAL hnsw.ef_search = ${ef}`)
-      if (space.extension.iterative) {
-        await query("SET LOCAL hnsw.iterative_scan = 'relaxed_order'")
-        await query(`SET LOCAL hnsw.max_scan_tuples = ${MAX_SCAN_TUPLES}`)
+      // What has no graph has no other way than to sort.
+      const plan = {
+        'hnsw.ef_search': ef,
+        enable_sort: 'off',
+        ...(space.extension.iterative ? ITERATIVE : {}),
       }
-      // What has no graph has no other way.
-      await query('SET LOCAL enable_sort = off')
+      await set(query, plan)
       const walked = leaves.filter(({ graph }) => graph)
       const found = await this.#ask(query, { text, filter, limit: wanted, leaves: walked, exact: false })
       const counts = new Map<string, number>()
@@ -89,7 +89,7 @@ export class Nearest {
         ({ name, live }) => (counts.get(name) ?? 0) < Math.min(wanted, live) && live > 0,
       )
       const compared = [...leaves.filter(({ graph }) => !graph), ...short]
-      await query('SET LOCAL enable_sort = on')
+      if (compared.length > 0) await set(query, { enable_sort: 'on' })
       const rest = await this.#ask(query, { text, filter, limit: k, leaves: compared, exact: true })
       const hits = new Map([...found, ...rest].map(row => [Number(row.ord), hitOf(row)]))
       return [...hits.values()].sort(byRank).slice(0, k)
@@ -114,6 +114,12 @@ export class Nearest {
     )
     return query(parts.join(' UNION ALL '), [ask.text, ...(condition?.params ?? [])])
   }
+}
+
+/** For the transaction alone, in one round trip. The names and values are ours. */
+async function set(query: Query, settings: Readonly<Record<string, string | number>>): Promise<void> {
+  const parts = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`)
+  await query(`SELECT ${parts.join(', ')}`)
 }
 
 /** `$1` as text is cast twice: to the precision of the table and to that of the graphs. */
