@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import {
   type Clock,
   exponentialBackoff,
+  type FailPoint,
   Lifecycle,
   type Log,
   modelFingerprint,
@@ -19,6 +20,9 @@ import { CameraGroup } from './camera/camera-group.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { MetricsPage } from './http/metrics-page.ts'
+import type { Reading } from './http/reading.ts'
+import { StatusServer } from './http/status-server.ts'
 import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
@@ -39,6 +43,8 @@ const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
   readonly fingerprint: string
+  /** Of the status server; 0 while it does not listen. */
+  readonly statusPort: number
   start(): Promise<void>
   /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
   stop(): Promise<void>
@@ -75,11 +81,14 @@ export interface AgentOptions {
     readonly login: (() => BrokerLogin) | undefined
     readonly configVersion: () => number
   }
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {}, open = openModel, fleet } = options
+  const { settings, log, clock, version, fleet, failPoint } = options
+  const { onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
   checkSources(settings.cameras, clock)
@@ -112,6 +121,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
     newId: ulid,
+    failPoint,
   })
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
@@ -241,7 +251,22 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...(fleet === undefined ? {} : { fleet }),
     clock,
     log,
+    failPoint,
   })
+
+  const read = (): Reading => ({
+    modelReady: model.starting === undefined,
+    starting: model.starting?.error ?? model.starting?.phase,
+    online: link.up,
+    provider: model.provider,
+    fingerprint: model.fingerprint,
+    rulesVersion: rules.version,
+    outbox: outbox.counts,
+    outboxMaxBytes: settings.outbox.maxBytes,
+    cameras: cameras.statuses(),
+  })
+  const page = new MetricsPage({ metrics, read, version })
+  const status = new StatusServer({ settings: settings.http, page, read, log })
 
   let closing: Promise<void> | undefined
   const storage: Service = {
@@ -262,9 +287,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       return closing
     },
   }
-  const lifecycle = new Lifecycle({ services: [storage, runner, uplink, model, cameras], log })
+  const lifecycle = new Lifecycle({ services: [status, storage, runner, uplink, model, cameras], log })
   return {
     fingerprint: model.fingerprint,
+    get statusPort() {
+      return status.port
+    },
     start: () => lifecycle.start(),
     stop: async () => {
       await lifecycle.stop()

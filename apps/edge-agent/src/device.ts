@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type Clock, fault, type Log, setLogLevel } from '@sightline/core'
+import { type Clock, type FailPoint, fault, type Log, setLogLevel } from '@sightline/core'
 import type { TSchema } from 'typebox'
 import { createAgent } from './agent.ts'
 import { CommandDesk, SavedCommands } from './commands/command-desk.ts'
@@ -33,11 +33,13 @@ export interface DeviceOptions {
   readonly clock: Clock
   readonly version: string
   readonly onIncident?: (step: IncidentStep) => void
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root of what outlives an agent: credential, configuration, commands, and which model it is. */
 export async function createDevice(options: DeviceOptions): Promise<Device> {
-  const { settings: own, log, logs, clock, version, onIncident } = options
+  const { settings: own, log, logs, clock, version, onIncident, failPoint } = options
   const dataDir = resolve(own.dataDir)
   await mkdir(dataDir, { recursive: true })
   const saved = <T extends TSchema>(name: string, schema: T) =>
@@ -61,6 +63,7 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
         log,
         clock,
         version,
+        failPoint,
         ...(credentials === undefined ? {} : { trustedKeys: credentials.inUse.rulesKeys }),
         ...(onIncident === undefined ? {} : { onIncident }),
         fleet: {

@@ -1,6 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, onShutdownSignal, redactUrl, systemClock } from '@sightline/core'
+import {
+  createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
+  faultText,
+  onShutdownSignal,
+  redactUrl,
+  ServiceManager,
+  systemClock,
+} from '@sightline/core'
 import { Command } from 'commander'
 import { publicActions } from './actions/action-settings.ts'
 import { addFieldCommands } from './cli/field-commands.ts'
@@ -19,9 +28,23 @@ async function run({ config, announce }: { config?: string; announce?: boolean }
   const logs = new LogRing(process.stderr)
   const log = createLog({ name: 'agent', level: own.log.level, destination: logs })
   const onIncident = announce ? print : () => {}
-  const device = await createDevice({ settings: own, log, logs, clock: systemClock, version, onIncident })
-  onShutdownSignal(() => device.stop())
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  const device = await createDevice({
+    settings: own,
+    log,
+    logs,
+    clock: systemClock,
+    version,
+    onIncident,
+    failPoint,
+  })
+  const manager = new ServiceManager({ env: process.env, log })
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await device.stop()
+  })
   if (!(await device.start())) return
+  await manager.ready()
   const { site, node, cameras, broker } = device.settings
   console.log(`agent ready: ${site}/${node} · ${cameras.length} cameras · ${redactUrl(broker.url)}`)
 }

@@ -182,6 +182,23 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    http: Type.Object(
+      {
+        host: Type.String({
+          minLength: 1,
+          default: '127.0.0.1',
+          description: 'Address for /healthz, /readyz and /metrics of the device. They ask nobody who he is.',
+        }),
+        port: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 65_535,
+            description: 'Their port, by custom 9464; without one nothing listens. 0: any free port.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     log: Type.Object(
       {
         level: Type.Enum([...LOG_LEVELS], { default: 'info' }),
@@ -204,6 +221,9 @@ export const AGENT_ENVIRONMENT = {
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_MODEL_THREADS: 'model.threads',
+  // Not SIGHTLINE_HTTP_*: those are the hub's, which may run in the same environment.
+  SIGHTLINE_AGENT_HTTP_HOST: 'http.host',
+  SIGHTLINE_AGENT_HTTP_PORT: 'http.port',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const
 

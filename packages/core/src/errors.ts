@@ -135,7 +135,7 @@ export const ERRORS = {
   ),
   PORT_IN_USE: spec(
     500,
-    'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT).',
+    'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT, SIGHTLINE_AGENT_HTTP_PORT).',
   ),
   PROVIDER_UNAVAILABLE: spec(
     503,

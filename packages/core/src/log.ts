@@ -50,6 +50,8 @@ export function createLog({ name, level, destination }: LogOptions): Log {
         family.add(new WeakRef(child))
       },
       redact: { paths, censor: '[redacted]' },
+      // The last word, over the whole line: what a library put into a message, and keys that nobody thought of.
+      hooks: { streamWrite: redactUrl },
       serializers: { err: serializeError, source: value => redactUrl(String(value)) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
@@ -59,9 +61,17 @@ export function createLog({ name, level, destination }: LogOptions): Log {
   return log
 }
 
-/** `rtsp://user:secret@host/…` -> `rtsp://…@host/…`; other text is returned as it is. */
+/** Query parameters by which cameras take passwords. */
+const SECRET_PARAMETER = /([?&;][\w-]*(?:pass|pwd|secret|token|auth|key|sig)[\w-]*=)[^&;#\s"\\]+/gi
+/** Secrets that say what they are. */
+const MARKED_SECRET = /\b(slt1\.|whsec_|Bearer |Basic )[\w+/=.~-]{8,}/g
+
+/** Text without credentials: `rtsp://user:secret@host/…` -> `rtsp://…@host/…`, `?pwd=secret` -> `?pwd=…`. */
 export function redactUrl(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s]+@/gi, '$1…@')
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s"]+@/gi, '$1…@')
+    .replace(SECRET_PARAMETER, '$1…')
+    .replace(MARKED_SECRET, '$1…')
 }
 
 function serializeError(error: unknown): unknown {

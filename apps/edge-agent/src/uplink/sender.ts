@@ -4,10 +4,12 @@ import {
   type EmbeddingBatch,
   encodeJson,
   encodeMessagePack,
+  type FailPoint,
   hasSeq,
   type IncidentEvent,
   type Log,
   messageOf,
+  noFailPoint,
   type SeqRange,
 } from '@sightline/core'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -29,6 +31,8 @@ export interface SenderOptions {
   readonly space: { readonly fingerprint: string; readonly dim: number }
   readonly clock: Clock
   readonly log: Log
+  /** Called at `message sent`, `before trim` and `after trim`; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** One message on its way. */
@@ -94,10 +98,12 @@ export class Sender {
 
   /** Deletes what the hub has stored, and goes on. */
   async acknowledge(ack: Ack): Promise<void> {
-    const { outbox } = this.#options
+    const { outbox, failPoint = noFailPoint } = this.#options
     if (ack.session !== outbox.session) return
+    failPoint('before trim')
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
+    failPoint('after trim')
     for (const unit of this.#units) {
       const stored = unit.seqs.every(seq => hasSeq(ack, seq))
       if (stored && unit.skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last))) {
@@ -234,7 +240,7 @@ export class Sender {
   }
 
   #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs'>): boolean {
-    const { clock, publish, log } = this.#options
+    const { clock, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
     const sent = {
       ...unit,
@@ -244,6 +250,7 @@ export class Sender {
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.
     publish(type, payload).catch(error => log.debug({ reason: messageOf(error) }, 'publish failed'))
+    failPoint('message sent')
     return true
   }
 

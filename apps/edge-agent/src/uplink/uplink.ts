@@ -4,6 +4,7 @@ import {
   type Clock,
   decodeJson,
   encodeJson,
+  type FailPoint,
   type Log,
   messageOf,
   type NodeState,
@@ -54,6 +55,7 @@ export interface UplinkOptions {
   readonly fleet?: FleetHandlers
   readonly clock: Clock
   readonly log: Log
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** The topics that an agent listens to. */
@@ -84,13 +86,13 @@ export class Uplink implements Service {
   })
 
   constructor(options: UplinkOptions) {
-    const { address, outbox, settings, space, clock, log, rulesGroup } = options
+    const { address, outbox, settings, space, clock, log, rulesGroup, failPoint } = options
     this.#options = options
     this.#settings = settings
     this.#topics = downlinkTopics(address, space.fingerprint, rulesGroup)
     const publish = (type: 'emb' | 'event', payload: Uint8Array) =>
       this.#publish({ topic: nodeTopic(type, address), payload, qos: 1, retain: false })
-    this.#sender = new Sender({ outbox, settings, publish, space, clock, log })
+    this.#sender = new Sender({ outbox, settings, publish, space, clock, log, failPoint })
   }
 
   async start(): Promise<void> {

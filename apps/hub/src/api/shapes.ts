@@ -44,14 +44,6 @@ export const FrameShape = Type.Object(
   { $id: 'Frame' },
 )
 
-export const HitShape = Type.Object({
-  ...FrameShape.properties,
-  similarity: Type.Number({ description: 'Cosine between query and frame.' }),
-  score: Type.Number({
-    description: 'Probability that this frame, rather than a typical stored one, matches the query.',
-  }),
-})
-
 export const IncidentShape = Type.Object({
   id: Type.String(),
   rule: Type.String(),

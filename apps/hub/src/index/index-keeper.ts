@@ -55,6 +55,7 @@ export class IndexKeeper implements Service {
   /** Whether searches may be answered: the index was complete at least once. */
   #filled = false
   #complete = false
+  #changes = 0
   readonly #timings = new Timings()
   readonly #recent: IndexQuery[] = []
   /** Frames that follow on what was seen, and whether some did not: then the store is read. */
@@ -75,6 +76,11 @@ export class IndexKeeper implements Service {
   /** False until the index holds all that is stored, and while it is filled again after damage. */
   get ready(): boolean {
     return this.#complete
+  }
+
+  /** Grows with whatever enters or leaves the index: answers of before may be out of date. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** Up to 512 vectors that stand for all stored frames, see `Background`. */
@@ -175,6 +181,7 @@ export class IndexKeeper implements Service {
       this.#missed = true
       this.#work()
     }
+    this.#changes++
   }
 
   stats(): KeeperStats {
@@ -185,6 +192,7 @@ export class IndexKeeper implements Service {
   #restart(): void {
     const { store, model } = this.#options
     this.#complete = false
+    this.#changes++
     this.#seen = this.#indexed = this.#index!.lastOrd
     this.#background = new Background()
     this.#background.restore(this.#seen, ord => {
@@ -205,13 +213,16 @@ export class IndexKeeper implements Service {
   #work(): void {
     if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
     this.#working = this.#takeIn()
-      // They are in the store: the next stored frame finds the gap.
       .catch(error => {
+        // They are in the store: the next stored frame finds the gap, which those that wait would hide.
+        this.#pending = []
         if (isFault(error, 'INDEX_UNAVAILABLE')) this.#lose(error)
         else this.#options.log.error({ err: error }, 'frames not indexed')
       })
       .finally(() => {
         this.#working = undefined
+        // What came between the last look and now would else wait for the next stored frame.
+        if (this.#missed || this.#pending.length > 0) this.#work()
       })
   }
 
@@ -274,6 +285,7 @@ export class IndexKeeper implements Service {
     const seen = this.#seen
     this.#adding = addSound(this.#index!, entries, this.#options.log).then(added => {
       for (const { ord, vector } of added) this.#background.add(ord, vector)
+      this.#changes++
     })
     // What is stored meanwhile follows on these.
     this.#seen = fresh.at(-1)!.ord

@@ -23,6 +23,8 @@ import { QuietLog } from './quiet-log.ts'
 
 const MAX_THUMBNAIL_BYTES = 128 * 1024
 const QUARANTINE_HEAD_BYTES = 4096
+/** Devices try again within a minute and a half: a refusal that is older says nothing about now. */
+const TROUBLE_MS = 120_000
 
 export interface IngestStats {
   messages: number
@@ -64,6 +66,7 @@ export class Ingest {
   readonly #quiet: QuietLog
   readonly #acks: AckSender
   readonly #fleet: FleetIntake | undefined
+  #refusal: { readonly atMs: number; readonly code: string } | undefined
   readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
     stored: new Set(),
     node: new Set(),
@@ -87,6 +90,13 @@ export class Ingest {
     this.#acks = new AckSender({ publish, log })
   }
 
+  /** Code of the fault for which the store refuses what comes in; undefined when it takes it. */
+  get trouble(): string | undefined {
+    const refusal = this.#refusal
+    if (refusal === undefined || this.#clock.monotonic() - refusal.atMs > TROUBLE_MS) return undefined
+    return refusal.code
+  }
+
   /** Returns what ends the subscription. */
   on<Name extends keyof IngestEvents>(name: Name, listener: (value: IngestEvents[Name]) => void): () => void {
     this.#listeners[name].add(listener)
@@ -103,12 +113,26 @@ export class Ingest {
       const address = parseUplinkTopic(topic)
       if (address === undefined) throw fault('PAYLOAD_INVALID', 'not an uplink topic')
       await this.#take(address, payload)
+      this.#refusal = undefined
     } catch (error) {
       if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
       this.stats.failures++
+      this.#refusal = { atMs: this.#clock.monotonic(), code: isFault(error) ? error.code : 'INTERNAL' }
       this.#quiet.error({ topic, err: error }, 'message not stored')
       throw error
     }
+  }
+
+  /**
+   * Frames that came another way than by MQTT: stored and told like all others, acknowledged to nobody.
+   * @throws STORE_FAILED, PAYLOAD_INVALID
+   */
+  async import(delivery: Omit<Delivery, 'receivedAt'>): Promise<AppendResult> {
+    const result = await this.#store.append({ ...delivery, receivedAt: this.#clock.now() })
+    this.stats.frames += result.frames.length
+    this.stats.duplicates += result.duplicates
+    this.#tell('stored', result)
+    return result
   }
 
   #take(address: ParsedTopic, payload: Uint8Array): Promise<void> {

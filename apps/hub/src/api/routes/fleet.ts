@@ -30,11 +30,14 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
-          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: a command of a device and what it answered; `config`: how far a device is from its desired configuration.',
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: a command of a device and what it answered; `config`: how far a device is from its desired configuration.' +
+          ' `saved-search`: a ' +
+          'frame that a saved search was waiting for. With Last-Event-ID what was missed follows, or `resync`.',
       },
     },
-    (_request, reply) => {
-      live.attach(reply.raw, {})
+    (request, reply) => {
+      const seen = request.headers['last-event-id']
+      live.attach(reply.raw, {}, typeof seen === 'string' ? seen : undefined)
       reply.hijack()
     },
   )
