@@ -23,6 +23,7 @@ import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { postgresOpener } from './index/pgvector/connect.ts'
 import { RecallProbe } from './index/recall-probe.ts'
 import type { Publish } from './ingest/ack-sender.ts'
 import { Importer } from './ingest/importer.ts'
@@ -132,6 +133,11 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     ingest,
     model,
     log,
+    clock,
+    open:
+      settings.index.kind === 'postgres'
+        ? postgresOpener({ settings: settings.index.postgres, model, log })
+        : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
   const eraser = new Eraser({ store, index, log })

@@ -47,6 +47,11 @@ async function serve({ config }: { config?: string }): Promise<void> {
   )
 }
 
+/** Of URLs such as index.postgres.url. */
+function withoutPasswords(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/[^/?#]*:)[^/?#]*@/i, '$1***@') : value
+}
+
 const program = new Command('sightline-hub')
   .description('Central hub: MQTT broker, store, search, rules, dashboard')
   .version(version)
@@ -70,7 +75,9 @@ config
   .command('check')
   .description('check settings and print them with the defaults filled in')
   .argument('[file]', 'YAML settings')
-  .action(async (file: string | undefined) => console.log(JSON.stringify(await readSettings(file), null, 2)))
+  .action(async (file: string | undefined) =>
+    console.log(JSON.stringify(await readSettings(file), withoutPasswords, 2)),
+  )
 program.addCommand(rulesCommand())
 
 try {

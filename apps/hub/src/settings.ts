@@ -1,6 +1,7 @@
 import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
@@ -155,6 +156,12 @@ export const HubSettings = Type.Object(
     ),
     index: Type.Object(
       {
+        kind: Type.Enum(['segments', 'postgres'], {
+          default: 'segments',
+          description:
+            'segments: in this process. postgres: in a PostgreSQL server with pgvector, for those who outgrow one machine (docs/scale-out.md).',
+        }),
+        postgres: PostgresIndexSettings,
         sealAt: Type.Integer({
           minimum: 64,
           maximum: 1_000_000,
@@ -258,6 +265,7 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
+  SIGHTLINE_POSTGRES_URL: 'index.postgres.url',
 } as const
 
 /** What the schema cannot say. @throws CONFIG_INVALID */
