@@ -44,7 +44,8 @@ export async function fleetAtWork({
     const times = `ack ${percentile(50)}, ${percentile(99)}`
     // Under load: what it has taken in it stores, the rest stays with the fleet.
     const stopMs = await hub.stop()
-    if (stopMs > (long ? MAX_STOP_MS.long : MAX_STOP_MS.short)) throw fault('INTERNAL', `SIGTERM took ${stopMs} ms`)
+    if (stopMs > (long ? MAX_STOP_MS.long : MAX_STOP_MS.short))
+      throw fault('INTERNAL', `SIGTERM took ${stopMs} ms`)
     fleet.pause()
     await hub.start()
     if (!(await fleet.drained(DRAIN_MS)))
