@@ -6,6 +6,7 @@ import {
   failPointFrom,
   faultText,
   onShutdownSignal,
+  ServiceManager,
   systemClock,
 } from '@sightline/core'
 import { Command } from 'commander'
@@ -13,6 +14,7 @@ import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
+import { addSearchCommands } from './cli/search-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
 import { HubSettings } from './settings.ts'
 import { speaksTls } from './tls/exposure.ts'
@@ -28,12 +30,17 @@ async function serve({ config }: { config?: string }): Promise<void> {
   // Only here: the other commands need no model runtime, which takes a second to load.
   const { createHub } = await import('./hub.ts')
   const hub = await createHub({ settings, log, clock: systemClock, version, failPoint })
+  const manager = new ServiceManager({ env: process.env, log })
   await hub.start()
-  onShutdownSignal(() => hub.stop())
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await hub.stop()
+  })
   process.on('SIGHUP', () => void hub.reload())
   const { http, mqtt, tls } = settings
   const address = (scheme: string, host: string, port: number) =>
     `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
+  await manager.ready()
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
@@ -47,6 +54,7 @@ program
   .description('run the hub until SIGINT or SIGTERM')
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
+addSearchCommands(program)
 const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)

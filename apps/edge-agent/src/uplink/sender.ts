@@ -53,6 +53,7 @@ const MAX_SILENCE_DOUBLINGS = 3
  */
 export class Sender {
   readonly #options: SenderOptions
+  #settings: SenderSettings
   readonly #units = new Set<Unit>()
   readonly #inFlight = new Set<number>()
   #connected = false
@@ -66,6 +67,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#settings = options.settings
+  }
+
+  /** Other rates, from the next message on. */
+  configure(settings: SenderSettings): void {
+    this.#settings = settings
+    this.#wake()
   }
 
   /** The hub can be reached: what was recorded before is history. */
@@ -142,7 +150,8 @@ export class Sender {
   /** Fills the window. Returns the milliseconds until there is something to do without being woken. */
   #pump(): number {
     if (!this.#connected) return Number.POSITIVE_INFINITY
-    const { clock, settings } = this.#options
+    const { clock } = this.#options
+    const settings = this.#settings
     const nowMs = clock.monotonic()
     this.#expire(nowMs)
     const window = this.#silences > 0 ? 1 : settings.window
@@ -166,7 +175,8 @@ export class Sender {
 
   /** False when there is nothing to send now. */
   #sendNext(nowMs: number): boolean {
-    const { outbox, settings } = this.#options
+    const { outbox } = this.#options
+    const settings = this.#settings
     const live = { from: this.#liveFrom, below: outbox.next, except: this.#inFlight }
     const size = { limit: settings.batchItems, maxBytes: settings.batchBytes }
     const event = outbox.event(live)
@@ -187,7 +197,7 @@ export class Sender {
   /** One place of the window is never the backlog's. */
   #roomForBacklog(): boolean {
     const busy = [...this.#units].filter(unit => !unit.live).length
-    return busy < this.#options.settings.window - 1
+    return busy < this.#settings.window - 1
   }
 
   #sendEvent({ seq, step }: OutgoingEvent, live: boolean): boolean {
@@ -230,9 +240,12 @@ export class Sender {
   }
 
   #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs'>): boolean {
-    const { clock, settings, publish, log, failPoint = noFailPoint } = this.#options
+    const { clock, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
-    const sent = { ...unit, overdueMs: clock.monotonic() + settings.ackTimeoutSeconds * 1000 * patience }
+    const sent = {
+      ...unit,
+      overdueMs: clock.monotonic() + this.#settings.ackTimeoutSeconds * 1000 * patience,
+    }
     this.#units.add(sent)
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.

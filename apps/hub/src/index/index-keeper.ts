@@ -60,6 +60,7 @@ export class IndexKeeper implements Service {
   /** Whether searches may be answered: the index was complete at least once. */
   #filled = false
   #complete = false
+  #changes = 0
   readonly #timings = new Timings()
   readonly #recent: IndexQuery[] = []
   /** Frames that follow on what was seen, and whether some did not: then the store is read. */
@@ -77,6 +78,11 @@ export class IndexKeeper implements Service {
   /** False until the index holds all that is stored, and while it is filled again after damage. */
   get ready(): boolean {
     return this.#complete
+  }
+
+  /** Grows with whatever enters or leaves the index: answers of before may be out of date. */
+  get changes(): number {
+    return this.#changes
   }
 
   /** Up to 512 vectors that stand for all stored frames, see `Background`. */
@@ -166,6 +172,7 @@ export class IndexKeeper implements Service {
     await this.#adding.catch(() => {})
     await this.#index?.remove(ords)
     this.#background.remove(ords)
+    this.#changes++
   }
 
   stats(): KeeperStats {
@@ -182,6 +189,7 @@ export class IndexKeeper implements Service {
   #restart(): void {
     const { store, model } = this.#options
     this.#complete = false
+    this.#changes++
     this.#seen = this.#indexed = this.#index!.lastOrd
     this.#background = new Background()
     this.#background.restore(this.#seen, ord => {
@@ -278,6 +286,7 @@ export class IndexKeeper implements Service {
     try {
       await this.#index!.add(entries)
       for (const { ord, vector } of entries) this.#background.add(ord, vector)
+      this.#changes++
     } catch (error) {
       if (!isFault(error, 'MODEL_DIM_MISMATCH') && !isFault(error, 'MODEL_OUTPUT_INVALID')) throw error
       // One that the index refuses must not keep its neighbours out.

@@ -1,5 +1,7 @@
 import {
+  type Address,
   type Clock,
+  CommandReply,
   decodeJson,
   decodeMessagePack,
   EmbeddingBatch,
@@ -12,6 +14,7 @@ import {
   NodeStats,
   type ParsedTopic,
   parseUplinkTopic,
+  ReportedConfig,
   vectorFromBytes,
 } from '@sightline/core'
 import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
@@ -43,8 +46,16 @@ interface IngestEvents {
 export interface IngestOptions {
   readonly store: RecordStore
   readonly publish: Publish
+  /** Without it, what it would take is quarantined. */
+  readonly fleet?: FleetIntake
   readonly clock: Clock
   readonly log: Log
+}
+
+/** Keeps what devices say of their configuration and of commands. Durable when it resolves. @throws STORE_FAILED */
+export interface FleetIntake {
+  takeReported(address: Address, reported: ReportedConfig): Promise<void>
+  takeReply(address: Address, reply: CommandReply): Promise<void>
 }
 
 /** What devices send, into the store: decoded, checked, durable, acknowledged. */
@@ -54,6 +65,7 @@ export class Ingest {
   readonly #log: Log
   readonly #quiet: QuietLog
   readonly #acks: AckSender
+  readonly #fleet: FleetIntake | undefined
   #refusal: { readonly atMs: number; readonly code: string } | undefined
   readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
     stored: new Set(),
@@ -69,8 +81,9 @@ export class Ingest {
     failures: 0,
   }
 
-  constructor({ store, publish, clock, log }: IngestOptions) {
+  constructor({ store, publish, fleet, clock, log }: IngestOptions) {
     this.#store = store
+    this.#fleet = fleet
     this.#clock = clock
     this.#log = log
     this.#quiet = new QuietLog({ clock, log })
@@ -110,6 +123,18 @@ export class Ingest {
     }
   }
 
+  /**
+   * Frames that came another way than by MQTT: stored and told like all others, acknowledged to nobody.
+   * @throws STORE_FAILED, PAYLOAD_INVALID
+   */
+  async import(delivery: Omit<Delivery, 'receivedAt'>): Promise<AppendResult> {
+    const result = await this.#store.append({ ...delivery, receivedAt: this.#clock.now() })
+    this.stats.frames += result.frames.length
+    this.stats.duplicates += result.duplicates
+    this.#tell('stored', result)
+    return result
+  }
+
   #take(address: ParsedTopic, payload: Uint8Array): Promise<void> {
     switch (address.type) {
       case 'emb':
@@ -121,8 +146,9 @@ export class Ingest {
       case 'stats':
         return this.#updateNode(address, { stats: decodeJson(NodeStats, payload) })
       case 'cfg/reported':
+        return this.#takeReported(address, payload)
       case 'reply':
-        throw fault('PAYLOAD_INVALID', `this hub takes no ${address.type}`)
+        return this.#intake(address).takeReply(address, decodeJson(CommandReply, payload))
     }
   }
 
@@ -185,6 +211,17 @@ export class Ingest {
     // An agent that missed an acknowledgement learns what is stored as soon as it is back.
     if (state.online)
       this.#acks.send(address, state.session, this.#store.stored(address.site, address.node, state.session))
+  }
+
+  async #takeReported(address: ParsedTopic, payload: Uint8Array): Promise<void> {
+    // Cleared, like a state: see above.
+    if (payload.byteLength === 0) return
+    await this.#intake(address).takeReported(address, decodeJson(ReportedConfig, payload))
+  }
+
+  #intake({ type }: ParsedTopic): FleetIntake {
+    if (this.#fleet === undefined) throw fault('PAYLOAD_INVALID', `this hub takes no ${type}`)
+    return this.#fleet
   }
 
   async #updateNode(
