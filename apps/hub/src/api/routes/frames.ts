@@ -9,6 +9,9 @@ import { frameView, incidentView } from '../views.ts'
 
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
 
+/** Without the `$id`: one response may hold a schema with an id only once. */
+const Neighbour = Type.Object({ ...FrameShape.properties })
+
 export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = async (app, { store }) => {
   app.get(
     '/frames',
@@ -48,8 +51,8 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
         querystring: Type.Object({ limit: Limit(6, 50) }, { additionalProperties: false }),
         response: {
           200: Type.Object({
-            before: Type.Array(FrameShape, { description: 'Nearest first; at most limit.' }),
-            after: Type.Array(FrameShape, { description: 'Nearest first; at most limit.' }),
+            before: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
+            after: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
           }),
         },
       },
