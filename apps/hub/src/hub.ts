@@ -8,6 +8,7 @@ import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { DriftReport } from './drift/drift-report.ts'
 import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
@@ -154,6 +155,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
+  const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
@@ -191,6 +193,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       search,
       saved,
       importer,
+      drift,
       clock,
       models,
       moderator,
@@ -238,6 +241,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,
+    drift,
     http,
   ]
   const lifecycle = new Lifecycle({ services, log })

@@ -16,6 +16,7 @@ import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSearchCommands } from './cli/search-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
+import { addVerifyCommand } from './cli/verify-command.ts'
 import { HubSettings } from './settings.ts'
 import { speaksTls } from './tls/exposure.ts'
 
@@ -55,6 +56,7 @@ program
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
 addSearchCommands(program)
+addVerifyCommand(program, { readSettings })
 const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)

@@ -8,6 +8,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, type Clock, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { DriftReport } from '../drift/drift-report.ts'
 import type { Commands } from '../fleet/commands.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
 import type { Shadow } from '../fleet/shadow.ts'
@@ -35,6 +36,7 @@ import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
 import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
+import { driftRoutes } from './routes/drift.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
@@ -81,6 +83,7 @@ export interface ApiParts {
   readonly eraser: Eraser
   readonly saved: SavedSearches
   readonly importer: Importer
+  readonly drift: DriftReport
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -186,6 +189,7 @@ export class HttpApi implements Service {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
         await api.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
         await api.register(zeroShotRoutes, { search })
+        await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
         await api.register(eraseRoutes, { eraser })

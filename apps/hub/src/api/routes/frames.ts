@@ -7,6 +7,8 @@ import { parseFilter } from '../filter.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
+/** Without the name: a schema may be used once under it. */
+const Neighbour = Type.Object(FrameShape.properties)
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
 
 /** Without the `$id`: one response may hold a schema with an id only once. */
