@@ -11,9 +11,6 @@ import { frameView, incidentView } from '../views.ts'
 const Neighbour = Type.Object(FrameShape.properties)
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
 
-/** Without the `$id`: one response may hold a schema with an id only once. */
-const Neighbour = Type.Object({ ...FrameShape.properties })
-
 export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = async (app, { store }) => {
   app.get(
     '/frames',
