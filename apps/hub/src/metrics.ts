@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Broker } from './broker/broker.ts'
+import type { BrokerLink } from './broker/broker-link.ts'
 import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { RecallProbe } from './index/recall-probe.ts'
@@ -63,7 +63,7 @@ export class Metrics {
 
 export interface ProbedParts {
   readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
-  readonly broker: Pick<Broker, 'clients' | 'stats'>
+  readonly broker: Pick<BrokerLink, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
   readonly prompts: Pick<PromptCache, 'stats'>
   readonly probe: Pick<RecallProbe, 'recall'>

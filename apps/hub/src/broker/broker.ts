@@ -6,7 +6,6 @@ import {
   type Log,
   messageOf,
   parseUplinkTopic,
-  type Service,
   type SightlineError,
 } from '@sightline/core'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
@@ -14,6 +13,7 @@ import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import type { TlsKeeper } from '../tls/tls-keeper.ts'
+import type { BrokerLink, BrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
@@ -21,15 +21,6 @@ import { GuardedSocket } from './guarded-socket.ts'
 const CONNECT_TIMEOUT_MS = 10_000
 /** Finds peers that vanished although they asked for no MQTT keep-alive. */
 const TCP_KEEP_ALIVE_MS = 60_000
-
-export interface BrokerStats {
-  /** Connections cut off for a packet above the limit. */
-  oversize: number
-  /** Connections refused at the limit. */
-  refused: number
-  /** TLS handshakes that failed. */
-  tlsFailures: number
-}
 
 export interface BrokerOptions {
   readonly settings: HubSettings['mqtt']
@@ -49,7 +40,7 @@ export interface BrokerOptions {
  * The embedded MQTT 3.1.1 broker. What devices publish is stored inside the authorisation step, because the broker
  * writes PUBACK right after it: a PUBACK therefore means stored.
  */
-export class Broker implements Service {
+export class Broker implements BrokerLink {
   readonly name = 'broker'
   readonly stats: BrokerStats = { oversize: 0, refused: 0, tlsFailures: 0 }
   readonly #settings: HubSettings['mqtt']
