@@ -157,7 +157,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       cameras: supervisors.map(supervisor => supervisor.status()),
     }),
     stats: () => {
-      const { records, bytes, dropped } = outbox.counts
+      const { records, bytes, dropped, droppedEvents, droppedThumbnails } = outbox.counts
       return {
         uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
         framesSeen: metrics.framesSeen,
@@ -167,6 +167,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         outboxRecords: records,
         outboxBytes: bytes,
         outboxDropped: dropped,
+        outboxDroppedEvents: droppedEvents,
+        outboxDroppedThumbnails: droppedThumbnails,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
         actionsSent: metrics.actionsSent,

@@ -58,8 +58,12 @@ export class Mosquitto {
   async stop(): Promise<void> {
     const process_ = this.#process
     if (process_ === undefined || process_.exitCode !== null) return
+    const exited = once(process_, 'exit')
     process_.kill('SIGTERM')
-    await once(process_, 'exit')
+    // It forgets a signal that comes just after it said that it runs (`run = 1` in mosquitto.c).
+    const again = setInterval(() => process_.kill('SIGTERM'), 200)
+    await exited
+    clearInterval(again)
   }
 
   async remove(): Promise<void> {
