@@ -25,7 +25,14 @@ export interface Totals {
 export type Droppable = 'thumbnail' | RecordKind
 export const DROP_ORDER: readonly Droppable[] = ['thumbnail', 'frame', 'event']
 
-const NO_TOTALS: Totals = { next: 1, records: 0, bytes: 0, dropped: 0, droppedEvents: 0, droppedThumbnails: 0 }
+const NO_TOTALS: Totals = {
+  next: 1,
+  records: 0,
+  bytes: 0,
+  dropped: 0,
+  droppedEvents: 0,
+  droppedThumbnails: 0,
+}
 
 type Table = Database<Buffer, number>
 

@@ -104,8 +104,7 @@ export class Sender {
         bytes += unit.bytes
       }
     }
-    if (bytes > 0)
-      this.#bandwidth.acknowledged(bytes, this.#options.clock.monotonic(), this.#units.size > 0)
+    if (bytes > 0) this.#bandwidth.acknowledged(bytes, this.#options.clock.monotonic(), this.#units.size > 0)
     if (this.#silences > 0) this.#liveFrom = outbox.next
     this.#silences = 0
     this.#wake()

@@ -1,13 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
-import {
-  fault,
-  type Log,
-  messageOf,
-  parseUplinkTopic,
-  type SightlineError,
-} from '@sightline/core'
+import { fault, type Log, messageOf, parseUplinkTopic, type SightlineError } from '@sightline/core'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
@@ -17,6 +11,7 @@ import type { BrokerLink, BrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
+import { requireWellFormed } from './well-formed.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** Finds peers that vanished although they asked for no MQTT keep-alive. */
@@ -95,8 +90,13 @@ export class Broker implements BrokerLink {
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
       maxClientsIdLength: 128,
-      preConnect: (client, { clientId, clean = false, will }, done) => {
+      preConnect: (client, { clientId, clean = false, will, username }, done) => {
         const { remote } = client.conn as GuardedSocket
+        try {
+          requireWellFormed(clientId, will?.topic, username)
+        } catch (error) {
+          return done(error as Error, false)
+        }
         requests.set(client, { clientId, clean, willTopic: will?.topic, remote })
         done(null, true)
       },
@@ -120,6 +120,11 @@ export class Broker implements BrokerLink {
           )
       },
       authorizeSubscribe: (client, subscription, done) => {
+        try {
+          requireWellFormed(subscription.topic)
+        } catch (error) {
+          return done(error as Error)
+        }
         const caller = this.#callers.get(client)
         const allowed =
           caller !== undefined &&
@@ -257,6 +262,7 @@ export class Broker implements BrokerLink {
    */
   async #authorizePublish(client: Client | null, packet: PublishPacket): Promise<void> {
     const { topic, payload } = packet
+    requireWellFormed(topic)
     if (this.#isPassedTopic(topic)) {
       packet.retain = false
       return

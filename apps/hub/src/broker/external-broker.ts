@@ -143,9 +143,7 @@ export class ExternalBroker implements BrokerLink {
 }
 
 /** @throws CONFIG_INVALID */
-async function connectionSettings(
-  settings: ExternalBrokerOptions['settings'],
-): Promise<ConnectionSettings> {
+async function connectionSettings(settings: ExternalBrokerOptions['settings']): Promise<ConnectionSettings> {
   const read = async (key: 'passwordFile' | 'caFile') => {
     const path = settings[key]
     if (path === undefined) return undefined

@@ -195,7 +195,12 @@ describe.skipIf(!hasMosquitto)('an external broker', () => {
     await link.start()
     const topic = nodeTopic('cfg/desired', ADDRESS)
     await link.publish({ topic, payload: Buffer.from('settings'), qos: 1, retain: true })
-    const ack = { topic: nodeTopic('ack', ADDRESS), payload: Buffer.from('{}'), qos: 1, retain: false } as const
+    const ack = {
+      topic: nodeTopic('ack', ADDRESS),
+      payload: Buffer.from('{}'),
+      qos: 1,
+      retain: false,
+    } as const
     await expect(link.publish(ack)).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' })
     await mosquitto.start()
     const client = await until(() => device(mosquitto.url))

@@ -86,7 +86,8 @@ describe.skipIf(!hasMosquitto || !existsSync(PASSWD))('the access list for mosqu
     device.on('message', topic => heard.push(topic))
     await device.subscribeAsync([nodeTopic('ack', ADDRESS), rules], { qos: 1 })
     await device.subscribeAsync('sightline/v1/#', { qos: 1 }).catch(() => {})
-    const publish = (topic: string) => link.publish({ topic, payload: Buffer.from('x'), qos: 1, retain: false })
+    const publish = (topic: string) =>
+      link.publish({ topic, payload: Buffer.from('x'), qos: 1, retain: false })
     await publish(nodeTopic('ack', { site: 'plant', node: 'other' }))
     await publish(nodeTopic('ack', ADDRESS))
     await publish(rules)
