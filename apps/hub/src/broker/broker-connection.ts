@@ -157,7 +157,10 @@ export class BrokerConnection {
   #take(packet: IPublishPacket, done: (error?: Error) => void, give: (reason: Error) => void): void {
     const { topic, payload, qos } = packet
     // With an error, mqtt.js sends no PUBACK.
-    if (this.#stopping.signal.aborted) return done(unreachable('the hub is stopping'))
+    if (this.#stopping.signal.aborted) {
+      done(unreachable('the hub is stopping'))
+      return
+    }
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
     this.#accepting = this.#options.accept(topic, bytes).then(
       () => done(),

@@ -11,6 +11,7 @@ import type { BrokerLink, BrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
+import { markRedelivery } from './redelivery.ts'
 import { requireWellFormed } from './well-formed.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -134,6 +135,7 @@ export class Broker implements BrokerLink {
         done(null, allowed ? subscription : null)
       },
     })
+    markRedelivery(aedes)
     for (const event of ['clientError', 'connectionError'] as const) {
       aedes.on(event, (client: Client | null, err: Error) => {
         this.#log.debug({ client: client?.id, err }, 'mqtt connection failed')

@@ -10,7 +10,7 @@ const BINARY = '/usr/sbin/mosquitto'
 
 export const hasMosquitto = existsSync(BINARY)
 
-if (!hasMosquitto) console.warn(`external broker not tested: no ${BINARY} (Debian: apt install mosquitto)`)
+if (!hasMosquitto) process.stderr.write(`external broker not tested: no ${BINARY} (apt install mosquitto)\n`)
 
 /** Debian's mosquitto, on loopback, with whatever it persists in a directory of its own. */
 export class Mosquitto {
@@ -39,14 +39,14 @@ export class Mosquitto {
       ]
       await writeFile(join(this.#dir, 'mosquitto.conf'), `${lines.join('\n')}\n`)
     }
-    const process_ = spawn(BINARY, ['-c', join(this.#dir, 'mosquitto.conf')], {
+    const child = spawn(BINARY, ['-c', join(this.#dir, 'mosquitto.conf')], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    this.#process = process_
+    this.#process = child
     let said = ''
     await new Promise<void>((resolve, reject) => {
-      process_.once('exit', () => reject(new Error(`mosquitto did not start: ${said}`)))
-      process_.stderr.on('data', chunk => {
+      child.once('exit', () => reject(new Error(`mosquitto did not start: ${said}`)))
+      child.stderr.on('data', chunk => {
         said += chunk
         if (said.includes(' running')) resolve()
       })
@@ -56,12 +56,12 @@ export class Mosquitto {
 
   /** As by `systemctl stop`: sessions and retained messages are written to disk. */
   async stop(): Promise<void> {
-    const process_ = this.#process
-    if (process_ === undefined || process_.exitCode !== null) return
-    const exited = once(process_, 'exit')
-    process_.kill('SIGTERM')
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
     // It forgets a signal that comes just after it said that it runs (`run = 1` in mosquitto.c).
-    const again = setInterval(() => process_.kill('SIGTERM'), 200)
+    const again = setInterval(() => child.kill('SIGTERM'), 200)
     await exited
     clearInterval(again)
   }
