@@ -3,6 +3,8 @@ import { performance } from 'node:perf_hooks'
 export interface BenchOptions {
   /** A smoke run: few rounds, small sets. Its figures mean little. */
   readonly quick: boolean
+  /** A million vectors too: an hour, and some 10 GB of memory. */
+  readonly large: boolean
   /** Exists, is empty, is removed afterwards. */
   readonly dir: string
 }
@@ -41,23 +43,31 @@ export type Benchmark = (options: BenchOptions) => Promise<Section>
 /**
  * Runs the contestants in turn, round after round, each round beginning with another one: what else the machine does
  * and how its clock drifts then meets them alike. The first, unmeasured round warms up.
+ * @param clock in milliseconds; `cpuMs` where others use the machine
  * @returns milliseconds per round
  */
 export async function interleave<Name extends string>(
   contestants: Readonly<Record<Name, () => unknown>>,
   rounds: number,
+  clock: () => number = () => performance.now(),
 ): Promise<Record<Name, number[]>> {
   const names = Object.keys(contestants) as Name[]
   const samples = Object.fromEntries(names.map(name => [name, []])) as unknown as Record<Name, number[]>
   for (let round = 0; round <= rounds; round++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(turn + round) % names.length]!
-      const startMs = performance.now()
+      const startMs = clock()
       await contestants[name]()
-      if (round > 0) samples[name].push(performance.now() - startMs)
+      if (round > 0) samples[name].push(clock() - startMs)
     }
   }
   return samples
+}
+
+/** CPU time of this process, all threads together. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 /** Nearest rank. */

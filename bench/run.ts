@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--write] [--only encode,search]`: measures, prints Markdown, keeps JSON in
+ * `npm run bench [-- --quick] [--large] [--write] [--only encode,search]`: measures, prints Markdown, keeps JSON in
  * test-artifacts/bench.json. `--write` puts the tables into docs/benchmarks.md.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { encode } from './encode.ts'
 import { footprint } from './footprint.ts'
 import { ingest } from './ingest.ts'
 import { describeMachine, load } from './machine.ts'
-import type { Benchmark, Section } from './measure.ts'
+import type { Benchmark, BenchOptions, Section } from './measure.ts'
 import { pipeline } from './pipeline.ts'
 import { toMarkdown, writeBetweenMarks } from './report.ts'
 import { rules } from './rules.ts'
@@ -41,12 +41,12 @@ interface Measured {
   readonly section: Section
 }
 
-async function measure(name: string, quick: boolean): Promise<Measured> {
+async function measure(name: string, size: Pick<BenchOptions, 'quick' | 'large'>): Promise<Measured> {
   const dir = mkdtempSync(join(tmpdir(), `sightline-bench-${name}-`))
   const loadBefore = load()
   const startMs = performance.now()
   try {
-    const section = await BENCHMARKS[name]!({ quick, dir })
+    const section = await BENCHMARKS[name]!({ ...size, dir })
     const seconds = (performance.now() - startMs) / 1000
     console.error(`${name}: ${seconds.toFixed(0)} s`)
     return { name, seconds, loadBefore, section }
@@ -57,7 +57,12 @@ async function measure(name: string, quick: boolean): Promise<Measured> {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean' }, write: { type: 'boolean' }, only: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean' },
+      large: { type: 'boolean' },
+      write: { type: 'boolean' },
+      only: { type: 'string' },
+    },
   })
   const names = values.only?.split(',') ?? Object.keys(BENCHMARKS)
   const unknown = names.filter(name => BENCHMARKS[name] === undefined)
@@ -71,7 +76,8 @@ async function main(): Promise<void> {
   const date = new Date().toISOString().slice(0, 10)
   console.error(machine)
   const measured: Measured[] = []
-  for (const name of names) measured.push(await measure(name, values.quick ?? false))
+  for (const name of names)
+    measured.push(await measure(name, { quick: values.quick ?? false, large: values.large ?? false }))
 
   const seconds = measured.reduce((sum, each) => sum + each.seconds, 0)
   const idle = measured[0]!.loadBefore

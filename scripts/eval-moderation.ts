@@ -13,13 +13,13 @@ import { parseArgs } from 'node:util'
 import { loadModel } from '@sightline/core'
 import { compileRules } from '@sightline/hub/rules/compile.js'
 import { validateRules } from '@sightline/hub/rules/validate.js'
-import { evaluate } from './eval-moderation/evaluate.ts'
+import { evaluate, evaluateFewShot } from './eval-moderation/evaluate.ts'
 import { labelledPhotos } from './eval-moderation/photos.ts'
 import { TASKS } from './eval-moderation/tasks.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGE = join(ROOT, 'docs/moderation.md')
-const MARKERS = /(<!-- eval:begin -->\n)[\s\S]*(<!-- eval:end -->)/
+const markers = (name: string) => new RegExp(`(<!-- ${name}:begin -->\\n)[\\s\\S]*(<!-- ${name}:end -->)`)
 
 const { values } = parseArgs({
   options: {
@@ -45,13 +45,15 @@ try {
   const rules = validateRules(
     TASKS.map(({ id, positives, negatives }) => ({ id, name: id, positives, negatives })),
   )
-  const report = evaluate(photos, await compileRules({ version: 1, updatedAt: 1, rules }, model))
-  console.log(report)
-  if (values.write) {
+  const bundle = await compileRules({ version: 1, updatedAt: 1, rules }, model)
+  const reports = { 'few-shot': evaluateFewShot(photos, bundle), eval: evaluate(photos, bundle) }
+  for (const [name, report] of Object.entries(reports)) {
+    console.log(`${report}\n`)
+    if (!values.write) continue
     const page = readFileSync(PAGE, 'utf8')
     writeFileSync(
       PAGE,
-      page.replace(MARKERS, (_, begin, end) => `${begin}\n${report}\n\n${end}`),
+      page.replace(markers(name), (_, begin, end) => `${begin}\n${report}\n\n${end}`),
     )
   }
 } finally {

@@ -1,7 +1,9 @@
-import { dotRow, type RuleBundle } from '@sightline/core'
+import type { RuleBundle } from '@sightline/core'
 import { fitIsotonic, fitPlatt } from '@sightline/core/moderation/calibration.js'
 import { judgeRule } from '@sightline/core/moderation/judge-rule.js'
 import { bestF1 } from '@sightline/core/moderation/quality.js'
+import { similarity } from '@sightline/core/moderation/similarity-kernel.js'
+import { fewShotReport, halves } from './few-shot-tables.ts'
 import type { LabelledPhoto } from './photos.ts'
 import { figuresTable, qualityTable, type Step, stepSummary, type TaskResult } from './report.ts'
 import { seeded } from './seeded.ts'
@@ -84,6 +86,20 @@ export function evaluate(photos: readonly LabelledPhoto[], bundle: RuleBundle): 
   ].join('\n')
 }
 
+/** The learning curves' tables, in Markdown. */
+export function evaluateFewShot(photos: readonly LabelledPhoto[], bundle: RuleBundle): string {
+  const sides = halves(photos.length)
+  const rulesOf = (chosenOn: boolean) => {
+    const half = photos.filter((_, i) => sides[i]!.chosenOn === chosenOn)
+    return TASKS.map((task, i) => ({
+      id: task.id,
+      photos: judgePhotos(half, task, bundle, i),
+      gates: bundle.rules[i]!,
+    }))
+  }
+  return fewShotReport(rulesOf(false), rulesOf(true))
+}
+
 function shutOut(runs: readonly TaskRun[]): string {
   return runs
     .map(({ task, judged, gates }) => {
@@ -105,7 +121,7 @@ function judgePhotos(
     const positive = sets.includes(photo.set) ? shows(photo) : undefined
     if (positive === undefined) return []
     const { vector } = photo
-    const verdict = judgeRule(bundle.rules[index]!, bundle, row => dotRow(matrix, row, vector))
+    const verdict = judgeRule(bundle.rules[index]!, bundle, row => similarity(matrix, row, vector))
     return [{ vector, similarity: verdict.similarity, logit: verdict.logit, positive }]
   })
 }

@@ -288,10 +288,7 @@ describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
       ['half and a source', { labels: [HALF], sources: [3] }],
       ['a stretch of time and sources', { from: 2_000_000, to: 6_000_000, sources: [1, 2, 3] }],
       ['some entries', { ords: [17, 4000, 9000, COUNT] }],
-      [
-        'some entries of a source',
-        { ords: [17, 4000, 9000, COUNT], sources: [4000 % 7 === 0 ? 6 : (4000 - 1) % 7] },
-      ],
+      ['some entries of a source', { ords: [17, 4000, 9000, COUNT], sources: [entries[3999]!.source] }],
       ['everything', { labels: [0] }],
       ['a label that nobody has', { labels: [77] }],
       ['no label', { labels: [] }],

@@ -9,6 +9,7 @@ export interface StoredFrameSpec {
   readonly camera?: string
   readonly capturedAt?: number
   readonly fingerprint?: string
+  readonly verdicts?: NewFrame['verdicts']
 }
 
 /** Puts frames into a store as deliveries of one node would, and tells who listens, as the ingest does. */
@@ -41,12 +42,12 @@ export class FrameSource {
       historical: false,
       receivedAt: 1000,
       frames: frames.map(
-        ({ vector, camera = 'camera', capturedAt }): NewFrame => ({
+        ({ vector, camera = 'camera', capturedAt, verdicts = [] }): NewFrame => ({
           seq: ++this.#seq,
           camera,
           capturedAt: capturedAt ?? 1000 * this.#seq,
           vector,
-          verdicts: [],
+          verdicts,
         }),
       ),
       events: [],

@@ -5,13 +5,25 @@ const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
 
-export type LiveEvent = 'frame' | 'incident' | 'node'
+export type LiveEvent = 'frame' | 'incident' | 'node' | 'reply' | 'config' | 'saved-search'
+
+/** Events that a browser which lost its connection can still get, see `attach`. */
+const MAX_KEPT_EVENTS = 500
+const MAX_KEPT_BYTES = 1024 * 1024
+/** A browser comes back within seconds, or not at all. */
+const KEEP_AFTER_LAST_MS = 60_000
 
 /** Fans events out to the browsers that watch, as server-sent events (WHATWG HTML, 9.2). */
 export class LiveFeed {
   readonly #clients = new Set<ServerResponse>()
   readonly #maxClients: number
   #heartbeat: NodeJS.Timeout | undefined
+  /** Of this run of the hub: numbers of another say nothing here. */
+  readonly #run = Date.now().toString(36)
+  #kept: { readonly id: number; readonly text: string }[] = []
+  #keptBytes = 0
+  #lastId = 0
+  #lastLeft = Number.NEGATIVE_INFINITY
   dropped = 0
 
   constructor({ maxClients }: { maxClients: number }) {
@@ -22,8 +34,19 @@ export class LiveFeed {
     return this.#clients.size
   }
 
-  /** Takes over a response whose headers are not yet sent. @throws API_BUSY beyond the limit of watchers. */
-  attach(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  /** Whether somebody watches, or may come back for what was missed. */
+  get wanted(): boolean {
+    return this.clients > 0 || performance.now() - this.#lastLeft < KEEP_AFTER_LAST_MS
+  }
+
+  /**
+   * Takes over a response whose headers are not yet sent. `lastEventId`: what the browser has seen; what came since then
+   * follows at once, or an event `resync` when that is no longer known and the browser should read the present. @throws API_BUSY beyond the limit of watchers. */
+  attach(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    lastEventId?: string | undefined,
+  ): void {
     if (this.#clients.size >= this.#maxClients)
       throw fault('API_BUSY', `${this.#maxClients} live views are open`)
     response.writeHead(200, {
@@ -33,19 +56,51 @@ export class LiveFeed {
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
+    if (lastEventId !== undefined) response.write(this.#since(lastEventId))
     this.#clients.add(response)
-    response.on('close', () => this.#clients.delete(response))
+    response.on('close', () => {
+      this.#clients.delete(response)
+      this.#lastLeft = performance.now()
+    })
     this.#heartbeat ??= setInterval(() => this.#write(': alive\n\n'), HEARTBEAT_MS).unref()
   }
 
   send(event: LiveEvent, data: unknown): void {
-    if (this.#clients.size > 0) this.#write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+    if (!this.wanted) {
+      // Whoever comes back later has missed this one.
+      this.#lastId++
+      this.#forget(0)
+      return
+    }
+    const id = ++this.#lastId
+    const text = `id: ${this.#run}-${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    this.#kept.push({ id, text })
+    this.#keptBytes += text.length
+    this.#forget(MAX_KEPT_EVENTS)
+    this.#write(text)
   }
 
   close(): void {
     clearInterval(this.#heartbeat)
     for (const client of this.#clients) client.end()
     this.#clients.clear()
+  }
+
+  #since(lastEventId: string): string {
+    const [run, number] = lastEventId.split('-')
+    const seen = Number(number)
+    const oldest = this.#kept[0]?.id ?? this.#lastId + 1
+    if (run !== this.#run || !(seen >= oldest - 1 && seen <= this.#lastId))
+      return 'event: resync\ndata: {}\n\n'
+    return this.#kept
+      .filter(({ id }) => id > seen)
+      .map(({ text }) => text)
+      .join('')
+  }
+
+  #forget(most: number): void {
+    while (this.#kept.length > most || this.#keptBytes > MAX_KEPT_BYTES)
+      this.#keptBytes -= this.#kept.shift()!.text.length
   }
 
   #write(text: string): void {

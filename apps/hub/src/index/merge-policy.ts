@@ -1,5 +1,7 @@
 /** Segments of one size class that become one of the next. */
 const FAN_IN = 4
+/** A segment belongs to a class with so much of the rows that the class is named by. */
+const ALMOST = 0.9
 /** Share of removed rows above which a segment is built anew without them. */
 const MAX_DEAD_SHARE = 0.2
 
@@ -40,11 +42,17 @@ export function nextRebuild(segments: readonly SegmentSize[], limits: MergeLimit
         if (rows > limits.maxRows) break
         from--
       }
-      if (to - from >= FAN_IN) return { from, to }
+      if (to - from >= FAN_IN && worthIt(segments.slice(from, to), most, limits.sealAt)) return { from, to }
     }
   }
   const sparse = segments.findIndex(({ count, dead }) => dead > MAX_DEAD_SHARE * count)
   return sparse < 0 ? undefined : { from: sparse, to: sparse + 1 }
+}
+
+/** Of the lowest class any four; above, what comes out must be of the next class, or large rows are built for a few more. */
+function worthIt(run: readonly SegmentSize[], most: number, sealAt: number): boolean {
+  const rows = run.reduce((sum, segment) => sum + live(segment), 0)
+  return most === 0 || rows >= ALMOST * sealAt * FAN_IN ** (most + 1)
 }
 
 function live({ count, dead }: SegmentSize): number {
@@ -52,5 +60,5 @@ function live({ count, dead }: SegmentSize): number {
 }
 
 function classOf(segment: SegmentSize, sealAt: number): number {
-  return Math.max(0, Math.floor(Math.log(live(segment) / sealAt) / Math.log(FAN_IN) + 1e-9))
+  return Math.max(0, Math.floor(Math.log(live(segment) / (ALMOST * sealAt)) / Math.log(FAN_IN)))
 }

@@ -4,6 +4,7 @@ import hnswlib from 'hnswlib-node'
 import { encodeRow } from './code-scorer.ts'
 import { type Links, readLinks } from './hnswlib-file.ts'
 import type { SharedMemory } from './kernel.ts'
+import { makeReachable } from './reachability.ts'
 import { hasBit } from './row-selection.ts'
 import { chunksOf, segmentPath, syncDirectory, writeDurably } from './segment-file.ts'
 import {
@@ -183,7 +184,9 @@ function* vectorsIn(path: string, { dim, count }: { dim: number; count: number }
 function linksOf(graph: hnswlib.HierarchicalNSW, path: string, count: number): Links {
   try {
     graph.writeIndexSync(path)
-    return readLinks(path, count)
+    const links = readLinks(path, count)
+    makeReachable(links)
+    return links
   } finally {
     rmSync(path, { force: true })
   }

@@ -23,16 +23,17 @@ export class BlockScanner {
     this.#sums = new Float32Array(memory.buffer, at + 4 * stride + 4 * BATCH, BATCH)
   }
 
-  /** Offers the rows from `from` up to `to`, excluded, that pass. */
+  /** Offers the rows from `from` up to `to`, excluded, that pass and were not removed. */
   scan(
     { from, to }: { from: number; to: number },
-    { query, passes }: { query: Float32Array; passes: RowTest },
+    { query, passes }: { query: Float32Array; passes: RowTest | undefined },
     best: TopK,
   ): void {
+    const { dead } = this.block
     this.#query.set(query)
     let count = 0
     for (let row = from; row < to; row++) {
-      if (!passes(this.block, row)) continue
+      if (dead[row] === 1 || (passes !== undefined && !passes(this.block, row))) continue
       this.#rows[count++] = row
       if (count === BATCH) count = this.#flush(count, best)
     }

@@ -7,8 +7,9 @@ import { TopK } from './top-k.ts'
 import type { IndexHit, IndexQuery } from './vector-index.ts'
 import { rowTest, scanSlice, similarityOf, vectorOf } from './vector-rows.ts'
 
-/** Candidates whose vectors are looked at beyond `k`: codes order them only roughly. */
-const SPARE_CANDIDATES = 32
+/** Candidates whose vectors are looked at beyond `k`, at least and as a part of it: codes order them only roughly. */
+const SPARE_CANDIDATES = 16
+const SPARE_SHARE = 0.25
 
 /** A query and what it is put to: the segments and rows that existed when it was asked. */
 export interface ThreadQuery extends IndexQuery {
@@ -33,7 +34,7 @@ export class ThreadSearch {
       return { searcher: this.#held(this.segments, id), query: { vector, coded, k, filter, dead } }
     })
     const best = new TopK(k)
-    const candidates = new TopK(exact ? 0 : Math.max(2 * k, k + SPARE_CANDIDATES))
+    const candidates = new TopK(exact ? 0 : k + Math.max(SPARE_CANDIDATES, Math.ceil(SPARE_SHARE * k)))
     for (const { searcher, query } of parts) {
       if (exact) searcher.scan(query, best)
       else searcher.propose(query, this.#walk, candidates)

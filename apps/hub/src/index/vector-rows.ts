@@ -78,14 +78,14 @@ export function labelsOf({ labels, labelCounts }: RowBlock, row: number): Uint32
   return labels.subarray(row * MAX_LABELS, row * MAX_LABELS + labelCounts[row]!)
 }
 
-/** The filter as a test of one row that was not removed. */
-export function rowTest(filter: IndexFilter = {}): RowTest {
+/** The filter as a test of one row; undefined when every row passes that was not removed. */
+export function rowTest(filter: IndexFilter = {}): RowTest | undefined {
+  if (Object.values(filter).every(part => part === undefined)) return undefined
   const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = filter
   const sources = filter.sources && new Set(filter.sources)
   const labels = filter.labels && new Set(filter.labels)
   const ords = filter.ords && new Set(filter.ords)
   return (block, row) => {
-    if (block.dead[row] === 1) return false
     const at = block.capturedAt[row]!
     if (!(at >= from && at < to)) return false
     if (sources !== undefined && !sources.has(block.sources[row]!)) return false
@@ -112,15 +112,15 @@ export function similarityOf(vector: Float32Array, query: Float32Array): number 
   return a + b + (c + d)
 }
 
-/** Offers every row of the slice that passes to `best`. */
+/** Offers every row of the slice that passes and was not removed to `best`. */
 export function scanSlice(
   { block, from, to }: RowSlice,
   query: Float32Array,
-  passes: RowTest,
+  passes: RowTest | undefined,
   best: TopK,
 ): void {
   for (let row = from; row < to; row++) {
-    if (passes(block, row))
+    if (block.dead[row] === 0 && (passes === undefined || passes(block, row)))
       best.offer(block.ords[row]!, similarityOf(vectorOf(block, row), query), block.capturedAt[row])
   }
 }
@@ -217,6 +217,17 @@ export class VectorRows {
     this.#count -= count
     return this.#blocks.splice(0, whole)
   }
+}
+
+export function lastOrdOf(slices: readonly RowSlice[]): number {
+  const { block, to } = slices.at(-1)!
+  return block.ords[to - 1]!
+}
+
+export function removedIn(slices: readonly RowSlice[]): number[] {
+  return slices.flatMap(({ block, from, to }) =>
+    [...block.ords.subarray(from, to)].filter((_, i) => block.dead[from + i] === 1),
+  )
 }
 
 /** Place of the value in an ascending column, -1 when it is not there. */

@@ -305,22 +305,33 @@ describe('the service', () => {
     expect(Object.keys(body.paths).sort()).toEqual(
       [
         'audit',
+        'classify',
         'device/credential',
         'devices',
+        'devices/{site}/{node}/commands',
+        'devices/{site}/{node}/commands/{id}',
+        'devices/{site}/{node}/config',
+        'devices/{site}/{node}/config/history',
         'devices/{site}/{node}/revoke',
         'devices/{site}/{node}/rotate',
+        'drift',
         'encode',
         'enroll',
         'enrollments',
         'enrollments/{id}',
         'events',
+        'explain',
         'frames',
         'frames/{id}',
+        'frames/{id}/neighbours',
+        'frames/{id}/similar',
         'frames/{id}/thumbnail',
+        'index',
         'labels',
         'live',
         'moderations',
         'nodes',
+        'rank',
         'review',
         'review/{incident}',
         'rule-packs',
@@ -339,6 +350,12 @@ describe('the service', () => {
         'rules/{id}',
         'rules/{id}/backtest',
         'search',
+        'searches',
+        'searches/threshold',
+        'searches/{id}',
+        'searches/{id}/hits',
+        'sites/{site}/config',
+        'sites/{site}/config/history',
         'system',
       ].map(path => `/api/v1/${path}`),
     )
@@ -374,5 +391,33 @@ describe('the service', () => {
 
   it('answers an unknown path with its code', async () => {
     expect((await call('/api/v1/nothing')).body.error.code).toBe('API_NOT_FOUND')
+  })
+})
+
+/** Last: nothing is left afterwards. */
+describe('deleting', () => {
+  const erase = (query: string) => call(`/api/v1/frames?${query}`, { method: 'DELETE' })
+
+  it('of a camera takes its frames, pictures and incidents, and says how much', async () => {
+    expect((await erase('')).status).toBe(400)
+    expect((await erase('colour=red')).status).toBe(400)
+    const { status, body } = await erase('camera=lobby')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ frames: 2, thumbnails: 1, incidents: 0, nodes: 0 })
+    expect(body.bytes).toBeGreaterThan(2000)
+    const { hits } = (await call('/api/v1/search?text=coffee')).body
+    expect(hits.map((hit: Answer) => hit.camera)).toEqual(['yard', 'yard'])
+    expect((await call(`/api/v1/frames/${frameIdOf(2)}/thumbnail`)).status).toBe(404)
+  })
+
+  it('of a device leaves nothing of it, whatever it sends again', async () => {
+    const { body } = await erase('site=default&node=n1')
+    expect(body).toMatchObject({ frames: 2, incidents: 1, nodes: 1 })
+    expect((await call('/api/v1/search?text=coffee')).body.hits).toEqual([])
+    expect((await call('/api/v1/events')).body.events).toEqual([])
+    expect((await call('/api/v1/system')).body).toMatchObject({
+      counts: { frames: 0, incidents: 0, thumbnails: 0 },
+      index: { vectors: 0 },
+    })
   })
 })

@@ -97,6 +97,48 @@ test('news that was missed or came out of order is read from the store', async (
   expect(keeper.stats().vectors).toBe(3)
 })
 
+test('sites, cameras in full and what the rules said are filtered by', async () => {
+  const vector = unit()
+  const verdict = (rule: string, fired: boolean) => ({ rule, fired, score: 0.5, similarity: 0.2 })
+  await ingest.store([{ vector, camera: 'a', verdicts: [verdict('fire', true), verdict('smoke', false)] }])
+  await ingest.store([{ vector, camera: 'b', verdicts: [verdict('fire', false)] }])
+  await ingest.store([{ vector, camera: 'a', site: 'other' }])
+  expect(await ords(vector, 9, { sites: ['other'] })).toEqual([3])
+  expect(await ords(vector, 9, { cameras: ['site/node/a', 'other/node/b'] })).toEqual([1])
+  expect(await ords(vector, 9, { rule: 'fire' })).toEqual([2, 1])
+  expect(await ords(vector, 9, { rule: 'fire', fired: true })).toEqual([1])
+  expect(await ords(vector, 9, { rule: 'fire', fired: false, camera: 'a' })).toEqual([])
+  expect(await ords(vector, 9, { fired: true })).toEqual([1])
+  expect(await ords(vector, 9, { fired: false })).toEqual([3, 2])
+  expect(await ords(vector, 9, { rule: 'unheard of' })).toEqual([])
+})
+
+test('deleted frames are gone at once, after a restart, and after the index was lost', async () => {
+  const vectors = Array.from({ length: 300 }, unit)
+  for (let at = 0; at < vectors.length; at += 50)
+    await ingest.store(vectors.slice(at, at + 50).map((vector, i) => ({ vector, camera: `c${i % 2}` })))
+  await settled()
+  const gone = [11, 12, 299, 300]
+  const expectGone = async () => {
+    expect(keeper.stats().vectors).toBe(296)
+    for (const ord of gone) expect((await ords(vectors[ord - 1]!, 300)).includes(ord)).toBe(false)
+    expect(await ords(vectors[99]!, 1)).toEqual([100])
+  }
+  const remove = async (ord: number) =>
+    (await store.deleteFrames({ filter: {}, after: ord - 1, upTo: ord, rows: 1 })).ords
+  for (const ord of [11, 299]) await keeper.remove(await remove(ord))
+  // As after a crash between the two: the store has done it, the index was not told.
+  for (const ord of [12, 300]) await remove(ord)
+  await keeper.stop()
+  await startKeeper()
+  await expectGone()
+  expect(keeper.background).toHaveLength(296)
+  await keeper.stop()
+  await rm(join(root, 'index'), { recursive: true })
+  await startKeeper()
+  await expectGone()
+})
+
 test('frames of other models are counted and passed over', async () => {
   const vector = unit()
   await ingest.store([{ vector, fingerprint: 'other:000000000000' }])

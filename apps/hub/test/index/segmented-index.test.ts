@@ -6,11 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { createLog } from '@sightline/core'
-import {
-  openSegmentedIndex,
-  type SegmentedIndex,
-  type SegmentedIndexOptions,
-} from '@sightline/hub/index/segmented-index.js'
+import { openSegmentedIndex, type SegmentedIndex } from '@sightline/hub/index/segmented-index.js'
+import type { SegmentedIndexOptions } from '@sightline/hub/index/segmented-index-options.js'
 import { spawnSegmentWorker } from '@sightline/hub/index/worker-channel.js'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { entriesOf, randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
@@ -258,4 +255,116 @@ test('stops in the middle of a seal, time after time, without taking the process
     signal: null,
     stderr: '',
   })
+})
+
+describe('merging', () => {
+  const SMALL = 100
+  const small = { sealAt: SMALL, maxSegment: 16 * SMALL }
+  const MANY = entriesOf(Array.from({ length: 9 * SMALL + 30 }, () => randomUnit(DIM, random)))
+
+  /** A segment's worth at a time, so that there is something to merge. */
+  async function fillSmall(entries = MANY): Promise<void> {
+    for (let at = 0; at < entries.length; at += SMALL) {
+      await index.add(entries.slice(at, at + SMALL))
+      await index.settled()
+    }
+  }
+
+  async function expectAll(entries = MANY): Promise<void> {
+    expect(index.stats().vectors).toBe(entries.length)
+    const all = await index.search({ vector: MANY[0]!.vector, k: MANY.length })
+    expect(all.map(hit => hit.ord).sort((a, b) => a - b)).toEqual(entries.map(entry => entry.ord))
+  }
+
+  test('makes four segments into one, and all is found before, while and afterwards', async () => {
+    await open(small)
+    let searching = true
+    const missed: number[] = []
+    const watcher = (async () => {
+      while (searching) {
+        const known = index.lastOrd
+        const entry = known === 0 ? undefined : MANY[Math.floor(random() * known)]
+        if (entry === undefined) await new Promise(resolve => setImmediate(resolve))
+        else if ((await index.search({ vector: entry.vector, k: 1 }))[0]?.ord !== entry.ord)
+          missed.push(entry.ord)
+      }
+    })()
+    await fillSmall()
+    searching = false
+    await watcher
+    expect(missed).toEqual([])
+    expect(index.stats()).toMatchObject({ segments: 3, tail: 30 })
+    await expectAll()
+    const found = await index.search({
+      vector: MANY[700]!.vector,
+      k: 5,
+      filter: { sources: [MANY[700]!.source] },
+    })
+    expect(found[0]!.ord).toBe(701)
+    await index.close()
+    await open(small)
+    expect(index.lastOrd).toBe(9 * SMALL)
+    await index.add(MANY)
+    await expectAll()
+    expect(damageLogged()).toBe(false)
+  })
+
+  test('keeps what was removed out, also when it is removed meanwhile', async () => {
+    let removing: Promise<number> | undefined
+    const odd = MANY.filter(entry => entry.ord % 2 === 1).map(entry => entry.ord)
+    await open({
+      ...small,
+      failPoint: () => {
+        removing ??= index.remove(odd)
+      },
+    })
+    await index.add(MANY)
+    await index.settled()
+    await removing
+    await index.settled()
+    await expectAll(MANY.filter(entry => entry.ord % 2 === 0))
+    // More than a fifth was removed, so it is gone from memory and disk.
+    expect(index.stats().dead).toBe(0)
+    await index.remove(MANY.map(entry => entry.ord))
+    await index.settled()
+    expect(index.stats()).toMatchObject({ vectors: 0, segments: 0, dead: 0 })
+    expect(files()).toEqual(['segments.json'])
+    await index.close()
+    await open(small)
+    expect(index.lastOrd).toBe(MANY.length)
+  })
+
+  test.each(['segment built', 'manifest written', 'segments removed'] as const)(
+    'a crash at any point at which "%s" leaves a directory that opens sound',
+    async point => {
+      const crashes: string[] = []
+      await open({
+        ...small,
+        failPoint: name => {
+          if (name !== point) return
+          const copy = `${dir}-crash-${crashes.length}`
+          cpSync(dir, copy, { recursive: true })
+          crashes.push(copy)
+        },
+      })
+      const some = MANY.slice(0, 5 * SMALL + 30)
+      await fillSmall(some)
+      await index.close()
+      expect(crashes.length).toBeGreaterThan(5)
+      for (const crash of crashes) {
+        await index.close()
+        const again = { dir: crash, dim: DIM, fingerprint: 'a:0', log, sealAt: 10_000 }
+        index = await openSegmentedIndex(again)
+        const known = index.lastOrd
+        expect(known % SMALL).toBe(0)
+        await expectAll(some.slice(0, known))
+        await index.add(some)
+        await expectAll(some)
+        await index.close()
+        await rm(crash, { recursive: true })
+      }
+      expect(damageLogged()).toBe(false)
+    },
+    120_000,
+  )
 })

@@ -53,6 +53,7 @@ test('the best k are those of a full sort, ties by time, then ord, descending', 
 })
 
 test('a filter lets through what matches and was not removed', () => {
+  expect(rowTest({ sources: undefined, from: undefined })).toBeUndefined()
   const rows = new VectorRows(3)
   for (let ord = 1; ord <= 5; ord++) append(rows, ord)
   const best = new TopK(9)

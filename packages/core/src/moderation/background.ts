@@ -65,6 +65,9 @@ export interface SavedBackground {
 export class BackgroundEstimate {
   readonly #settings: BackgroundSettings
   readonly #quietLevel: number
+  /** A level far out of the range in which it matters would take long to come back. */
+  readonly #lowest: number
+  readonly #highest: number
   #warmUp: number[]
   #waitedMs: number
   /** NaN during the warm-up. */
@@ -74,6 +77,8 @@ export class BackgroundEstimate {
   constructor(saved?: SavedBackground, settings: BackgroundSettings = BACKGROUND) {
     this.#settings = settings
     this.#quietLevel = logitOf(settings.quietScore)
+    this.#lowest = this.#quietLevel - settings.huberNats
+    this.#highest = this.#quietLevel + settings.maxOffsetNats + settings.huberNats
     this.#warmUp = [...(saved?.warmUp ?? [])].slice(0, settings.warmUpFrames - 1)
     // The first frame need not wait.
     this.#waitedMs = saved?.waitedMs ?? settings.warmUpSpacingMs
@@ -100,7 +105,7 @@ export class BackgroundEstimate {
 
   /** Whether forgetting it would change nothing: `quiet()` stands for it. */
   get isQuiet(): boolean {
-    return this.#level <= this.#bounded(Number.NEGATIVE_INFINITY) && this.#frozenMs === 0
+    return this.#level <= this.#lowest && this.#frozenMs === 0
   }
 
   observe({ logit, elapsedMs, eventful }: BackgroundFrame): void {
@@ -142,9 +147,7 @@ export class BackgroundEstimate {
     this.#warmUp = []
   }
 
-  /** A level far out of the range in which it matters would take long to come back. */
   #bounded(level: number): number {
-    const { huberNats, maxOffsetNats } = this.#settings
-    return clamp(level, this.#quietLevel - huberNats, this.#quietLevel + maxOffsetNats + huberNats)
+    return clamp(level, this.#lowest, this.#highest)
   }
 }

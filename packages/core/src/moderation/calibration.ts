@@ -1,5 +1,5 @@
 import type { Calibration } from '../protocol/rules.ts'
-import { clamp, probability } from './rule-logit.ts'
+import { clamp, crossEntropy, probability } from './rule-logit.ts'
 
 /** One reviewed frame. */
 export interface Label {
@@ -56,7 +56,7 @@ export function fitPlatt(labels: readonly Label[]): Extract<Calibration, { metho
 
   let a = 0
   let b = Math.log((positives + 1) / (negatives + 1))
-  let loss = crossEntropy(points, a, b)
+  let loss = totalLoss(points, a, b)
   for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
     let [haa, hab, hbb, ga, gb] = [RIDGE, 0, RIDGE, 0, 0]
     for (const { z, target } of points) {
@@ -74,10 +74,10 @@ export function fitPlatt(labels: readonly Label[]): Extract<Calibration, { metho
     const db = -(haa * gb - hab * ga) / determinant
     const slope = ga * da + gb * db
     let step = 1
-    let next = crossEntropy(points, a + da, b + db)
+    let next = totalLoss(points, a + da, b + db)
     while (next >= loss + 1e-4 * step * slope && step >= MIN_STEP) {
       step /= 2
-      next = crossEntropy(points, a + step * da, b + step * db)
+      next = totalLoss(points, a + step * da, b + step * db)
     }
     if (step < MIN_STEP) break
     a += step * da
@@ -87,14 +87,8 @@ export function fitPlatt(labels: readonly Label[]): Extract<Calibration, { metho
   return a > 0 && Number.isFinite(a) && Number.isFinite(b) ? { method: 'platt', a, b } : undefined
 }
 
-/** Written so that neither exp overflows (Lin, Lin, Weng 2007, section 3). */
-function crossEntropy(points: readonly { z: number; target: number }[], a: number, b: number): number {
-  let sum = 0
-  for (const { z, target } of points) {
-    const f = a * z + b
-    sum += f >= 0 ? (1 - target) * f + Math.log1p(Math.exp(-f)) : -target * f + Math.log1p(Math.exp(f))
-  }
-  return sum
+function totalLoss(points: readonly { z: number; target: number }[], a: number, b: number): number {
+  return points.reduce((sum, { z, target }) => sum + crossEntropy(a * z + b, target), 0)
 }
 
 interface Block {

@@ -46,10 +46,10 @@ export interface NeutralEvidence extends Nearest {
   readonly odds: number
 }
 
-/** How fast an example's word fades with the distance to it: beta of Tip-Adapter (Zhang et al. 2022, eq. 3). */
-const EXAMPLE_SHARPNESS = 5.5
-/** What a picture that equals an example adds, in nats: alpha of Tip-Adapter. */
-const EXAMPLE_WEIGHT = 6
+/** How fast an example's word fades with the distance to it: beta of Tip-Adapter, and its value (Zhang et al. 2022, eq. 3). */
+export const EXAMPLE_SHARPNESS = 5.5
+/** What a picture that equals an example adds, in nats: alpha of Tip-Adapter. Measured, see docs/moderation.md. */
+export const EXAMPLE_WEIGHT = 16
 
 /**
  * All that speaks for and against a rule on one frame, as log-odds in nats: the prompts' softmax (`ruleLogit`), plus

@@ -28,6 +28,13 @@ export function logitOf(score: number): number {
   return clamp(Math.log(score) - Math.log1p(-score), -MAX_LOGIT, MAX_LOGIT)
 }
 
+/** Nats that log-odds z cost where the truth is `target`, between 0 and 1. Neither exp overflows (Lin, Lin, Weng 2007, 3). */
+export function crossEntropy(logit: number, target: number): number {
+  return logit >= 0
+    ? (1 - target) * logit + Math.log1p(Math.exp(-logit))
+    : -target * logit + Math.log1p(Math.exp(logit))
+}
+
 export function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value))
 }

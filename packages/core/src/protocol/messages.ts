@@ -154,6 +154,8 @@ export const NodeStats = Type.Object(
     framesFailed: Count,
     outboxRecords: Count,
     outboxBytes: Count,
+    /** Beyond it the oldest thumbnails are dropped, then the oldest frames. */
+    outboxMaxBytes: Type.Optional(Count),
     /** Records given up for want of space, and of those steps of incidents; frames that gave up their thumbnail. */
     outboxDropped: Count,
     outboxDroppedEvents: Type.Optional(Count),

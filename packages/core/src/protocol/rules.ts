@@ -86,7 +86,7 @@ export const Rule = Type.Object(
         exclusiveMinimum: 0,
         maximum: 1,
         description:
-          'Review band: from this score up to `on` a frame is worth a look, but raises no incident. Absent: no band.',
+          'Review band: from this score up to `on` a frame is worth a look, but raises no incident. Absent: moderations take `off`.',
       }),
     ),
     minSimilarity: Type.Number({

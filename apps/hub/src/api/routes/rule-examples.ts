@@ -39,6 +39,7 @@ export const exampleRoutes: FastifyPluginAsyncTypebox<ExampleParts> = async (
   app.post(
     '/rules/examples',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Keep a picture as an example for rules',
         description:
@@ -67,6 +68,7 @@ export const exampleRoutes: FastifyPluginAsyncTypebox<ExampleParts> = async (
   app.get(
     '/rules/examples',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Pictures that are kept for rules, newest first',
         querystring: Type.Object({ limit: Limit(100, 1000) }, { additionalProperties: false }),
@@ -88,7 +90,10 @@ export const exampleRoutes: FastifyPluginAsyncTypebox<ExampleParts> = async (
 
   app.get(
     '/rules/examples/:id/thumbnail',
-    { schema: { summary: 'Picture of an example (JPEG)', params: Id } },
+    {
+      config: { role: 'viewer' },
+      schema: { summary: 'Picture of an example (JPEG)', params: Id },
+    },
     async ({ params: { id } }, reply) => {
       const picture = examples.picture(id)
       if (picture === undefined) throw fault('API_NOT_FOUND', `no picture of example ${id}`)

@@ -56,6 +56,7 @@ export const ruleFleetRoutes: FastifyPluginAsyncTypebox<RuleFleetParts> = async 
   app.get(
     '/rules/targets',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Which rules each site, group and model of the fleet was sent, and who applies them',
         response: { 200: Type.Object({ version: Type.Integer(), targets: Type.Array(Target) }) },
@@ -74,6 +75,7 @@ export const ruleFleetRoutes: FastifyPluginAsyncTypebox<RuleFleetParts> = async 
   app.get(
     '/rules/learning',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'What each rule learnt from reviews',
         response: { 200: Type.Object({ enabled: Type.Boolean(), rules: Type.Array(Learnt) }) },
@@ -88,6 +90,7 @@ export const ruleFleetRoutes: FastifyPluginAsyncTypebox<RuleFleetParts> = async 
   app.get(
     '/rules/key',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'The public key that rules are signed with (Ed25519)',
         response: {

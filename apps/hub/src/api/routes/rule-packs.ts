@@ -35,6 +35,7 @@ export const rulePackRoutes: FastifyPluginAsyncTypebox<PackParts> = async (app, 
   app.get(
     '/rule-packs',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Packs of rules to start from',
         response: { 200: Type.Object({ packs: Type.Array(Pack) }) },
@@ -59,6 +60,7 @@ export const rulePackRoutes: FastifyPluginAsyncTypebox<PackParts> = async (app, 
   app.post(
     '/rule-packs/:name/add',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Add the rules of a pack',
         description:

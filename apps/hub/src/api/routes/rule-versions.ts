@@ -26,6 +26,7 @@ export const ruleVersionRoutes: FastifyPluginAsyncTypebox<VersionParts> = async 
   app.get(
     '/rules/history',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'Changes of the rules, newest first',
         querystring: Type.Object(
@@ -46,6 +47,7 @@ export const ruleVersionRoutes: FastifyPluginAsyncTypebox<VersionParts> = async 
   app.get(
     '/rules/versions/:version',
     {
+      config: { role: 'viewer' },
       schema: {
         summary: 'The rules as they were',
         params: Version,
@@ -61,6 +63,7 @@ export const ruleVersionRoutes: FastifyPluginAsyncTypebox<VersionParts> = async 
   app.post(
     '/rules/versions/:version/restore',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Put the rules of an earlier version in force again, as a new version',
         params: Version,

@@ -65,7 +65,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.get(
     '/rules',
     {
-      config: { role: 'operator' },
+      config: { role: 'viewer' },
       schema: {
         summary: 'The rules in force',
         querystring: Type.Object(
@@ -85,6 +85,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.put(
     '/rules',
     {
+      config: { role: 'operator' },
       ...limits,
       schema: {
         summary: 'Replace the rules and send them to every device',
@@ -102,6 +103,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.post(
     '/rules',
     {
+      config: { role: 'operator' },
       ...limits,
       schema: {
         summary: 'Add a rule',
@@ -120,6 +122,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.post(
     '/rules/check',
     {
+      config: { role: 'viewer' },
       ...limits,
       schema: {
         summary: 'What would be said of these rules, without putting them in force',
@@ -136,13 +139,17 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
 
   app.get(
     '/rules/:id',
-    { schema: { summary: 'One rule', params: Id, response: { 200: OneRule } } },
+    {
+      config: { role: 'viewer' },
+      schema: { summary: 'One rule', params: Id, response: { 200: OneRule } },
+    },
     async ({ params: { id } }) => viewOne(id, rules.get()),
   )
 
   app.put(
     '/rules/:id',
     {
+      config: { role: 'operator' },
       ...limits,
       schema: {
         summary: 'Change a rule, or add it',
@@ -158,6 +165,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
   app.delete(
     '/rules/:id',
     {
+      config: { role: 'operator' },
       schema: {
         summary: 'Remove a rule',
         params: Id,
