@@ -6,8 +6,9 @@ import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
-import { Broker } from './broker/broker.ts'
+import type { BrokerLink } from './broker/broker-link.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { openBroker } from './broker/open-broker.ts'
 import { DriftReport } from './drift/drift-report.ts'
 import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
@@ -112,9 +113,10 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const logins = new DeviceLogins({ registry, clock, log })
   const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
   const homeTopics = homeAssistantTopics(settings.homeAssistant)
-  const broker: Broker = new Broker({
-    settings: settings.mqtt,
+  const broker: BrokerLink = openBroker({
+    settings,
     ingest,
+    clock,
     log,
     gate,
     tls,

@@ -38,12 +38,12 @@ async function serve({ config }: { config?: string }): Promise<void> {
     await hub.stop()
   })
   process.on('SIGHUP', () => void hub.reload())
-  const { http, mqtt, tls } = settings
+  const { http, mqtt, broker, tls } = settings
   const address = (scheme: string, host: string, port: number) =>
     `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
   await manager.ready()
   console.log(
-    `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
+    `hub ready: ${address('http', http.host, hub.httpPort)} · ${broker.url ?? address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
 }
 

@@ -90,6 +90,31 @@ export const HubSettings = Type.Object(
           description:
             'Who may connect to the broker. devices: enrolled devices with their credential, each to its own topics. auto: the same, but anybody on loopback until the first device is enrolled. open: anybody, any topic; on loopback only, for conformance tests (docs/security.md).',
         }),
+        url: Type.Optional(
+          Type.String({
+            pattern: '^mqtts?://[^/@]+/?$',
+            maxLength: 2048,
+            description:
+              'External MQTT 3.1.1 or 5 broker, used instead of the embedded one (docs/broker.md). broker.access, mqtt.host and the limits under mqtt then do not apply; who may say what, that broker decides.',
+          }),
+        ),
+        clientId: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'sightline-hub',
+          description: 'Of the hub at the external broker; no two hubs may have the same.',
+        }),
+        username: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 256, description: 'Of the hub at the external broker.' }),
+        ),
+        passwordFile: Type.Optional(
+          Type.String({ minLength: 1, description: 'File that holds the password for it.' }),
+        ),
+        caFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'Authority that signed the certificate of the external broker, PEM.',
+          }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -257,6 +282,11 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_HTTP_PUBLIC_URL: 'http.publicUrl',
   SIGHTLINE_MQTT_PUBLIC_URL: 'mqtt.publicUrl',
   SIGHTLINE_BROKER_ACCESS: 'broker.access',
+  SIGHTLINE_BROKER_URL: 'broker.url',
+  SIGHTLINE_BROKER_CLIENT_ID: 'broker.clientId',
+  SIGHTLINE_BROKER_USERNAME: 'broker.username',
+  SIGHTLINE_BROKER_PASSWORD_FILE: 'broker.passwordFile',
+  SIGHTLINE_BROKER_CA_FILE: 'broker.caFile',
   SIGHTLINE_TLS_MODE: 'tls.mode',
   SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
   SIGHTLINE_TLS_KEY_FILE: 'tls.keyFile',
@@ -282,6 +312,9 @@ export function checkHubSettings(settings: HubSettings): HubSettings {
     faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
   if (tls.mode === 'always' && tls.terminated)
     faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  const { url, username, passwordFile, caFile } = broker
+  if (url === undefined && (username ?? passwordFile ?? caFile) !== undefined)
+    faults.push({ path: 'broker', message: 'username, passwordFile and caFile go with url' })
   if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
   return settings
 }
