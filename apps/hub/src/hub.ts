@@ -6,6 +6,7 @@ import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
+import { createPeople } from './auth/people.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
@@ -41,6 +42,8 @@ export interface Hub {
   readonly mqttPort: number
   /** What HTTP serves, and for whom; once started. */
   readonly routes: readonly ListedRoute[]
+  /** Where the first admin is made, once; undefined when nobody has to sign in, or somebody can. */
+  setupUrl(): string | undefined
   start(): Promise<void>
   stop(): Promise<void>
   /** Reads the certificate again; what does not serve is logged and left out. */
@@ -81,6 +84,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
   const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
   const audit = new AuditLog({ environment: store.environment, clock, log })
+  const people = createPeople({ settings, environment: store.environment, audit, context: { clock, log } })
   const registry = new LmdbDeviceRegistry(store.environment)
   const logins = new DeviceLogins({ registry, clock, log })
   const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
@@ -165,6 +169,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       backtest,
       reviews,
       eraser,
+      people,
       ruleParts,
       audit,
       devices: {
@@ -210,6 +215,10 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     },
     get routes() {
       return http.routes
+    },
+    setupUrl: () => {
+      const token = people.signInRequired() ? people.setup.issue() : undefined
+      return token && `${hubUrls(listening()).hubUrl}/#/setup?token=${token}`
     },
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),

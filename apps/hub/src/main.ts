@@ -29,6 +29,9 @@ async function serve({ config }: { config?: string }): Promise<void> {
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
+  const setupUrl = hub.setupUrl()
+  if (setupUrl !== undefined)
+    console.log(`nobody can sign in yet: make the first admin at ${setupUrl} (once, until the hub stops)`)
 }
 
 const program = new Command('sightline-hub')

@@ -1,5 +1,6 @@
 import { type ClipModel, dot, fault, isFault, type Log, l2Normalize } from '@sightline/core'
 import type { IndexKeeper } from '../index/index-keeper.ts'
+import { sourceMatches } from '../store/frame-filter.ts'
 import type { EmbeddedFrame, Frame, FrameFilter, RecordStore } from '../store/record-store.ts'
 
 export const DEFAULT_LIMIT = 24
@@ -74,7 +75,7 @@ export class Search {
     const { filter, limit = DEFAULT_LIMIT, minScore = 0 } = query
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       throw fault('API_BAD_REQUEST', `limit must be an integer from 1 to ${MAX_LIMIT}, not ${limit}`)
-    const { vector, self } = await this.#subject(query)
+    const { vector, self } = await this.#subject(query, filter)
     const found = await index.search(vector, self === undefined ? limit : limit + 1, filter)
     const probability = matchProbability(vector, index.background, model.manifest.logitScale)
     const hits = found
@@ -91,19 +92,24 @@ export class Search {
   }
 
   /** The query as a unit vector, and the ord of the frame that it is, if it is one. */
-  async #subject(query: SearchSubject): Promise<{ vector: Float32Array; self?: number }> {
+  async #subject(
+    query: SearchSubject,
+    filter: FrameFilter | undefined,
+  ): Promise<{ vector: Float32Array; self?: number }> {
     const { model } = this.#options
     if ('text' in query) return { vector: (await model.encodeTexts([query.text]))[0]! }
     if ('image' in query) return { vector: (await model.encodeImages([query.image]))[0]! }
     if ('vector' in query) return { vector: this.#direction(query.vector) }
-    const { vector, ord } = this.#frame(query.id)
+    const { vector, ord } = this.#frame(query.id, filter?.scope)
     return { vector, self: ord }
   }
 
-  #frame(id: string): EmbeddedFrame {
+  /** What the caller may not see is not there for him. */
+  #frame(id: string, scope: FrameFilter['scope']): EmbeddedFrame {
     const { store, model } = this.#options
     const frame = store.frame(id)
-    if (frame === undefined) throw fault('API_NOT_FOUND', `there is no frame ${id}`)
+    if (frame === undefined || !sourceMatches({ scope }, frame))
+      throw fault('API_NOT_FOUND', `there is no frame ${id}`)
     if (frame.fingerprint !== model.fingerprint)
       throw fault(
         'MODEL_DIM_MISMATCH',

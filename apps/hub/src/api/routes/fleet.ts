@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { RecordStore } from '../../store/record-store.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { NodeShape } from '../shapes.ts'
-import { nodeView } from '../views.ts'
+import { limitNode, nodeView } from '../views.ts'
 
 export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: LiveFeed }> = async (
   app,
@@ -12,27 +12,32 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
   app.get(
     '/nodes',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Devices and their state',
         response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
       },
     },
-    async () => ({ nodes: store.nodes().map(record => nodeView(record, store)) }),
+    async ({ caller: { scope } }) => ({
+      nodes: store
+        .nodes()
+        .filter(node => scope.seesNode(node))
+        .map(record => limitNode(nodeView(record, store), scope)),
+    }),
   )
 
   app.get(
     '/live',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
           'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes.',
       },
     },
-    (_request, reply) => {
-      live.attach(reply.raw, {})
+    ({ caller }, reply) => {
+      live.attach(reply.raw, {}, caller)
       reply.hijack()
     },
   )

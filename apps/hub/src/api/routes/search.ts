@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fault } from '@sightline/core'
+import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Metrics } from '../../metrics.ts'
 import type { Search, SearchQuery } from '../../search/search.ts'
@@ -54,7 +55,11 @@ export interface SearchParts {
 }
 
 export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, { search, seconds }) => {
-  const answer = async (query: SearchQuery): Promise<Static<typeof Answer>> => {
+  const answer = async (
+    asked: SearchQuery,
+    { caller: { scope } }: FastifyRequest,
+  ): Promise<Static<typeof Answer>> => {
+    const query = { ...asked, filter: scope.narrow(asked.filter ?? {}) }
     const { hits, tookMs, model } = await search.search(query)
     seconds.observe(tookMs / 1000)
     return {
@@ -67,23 +72,23 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.get(
     '/search',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Search all frames by words',
         querystring: SimpleQuery,
         response: { 200: Answer },
       },
     },
-    ({ query }) => {
-      const { text, limit, minScore, ...filter } = query
-      return answer({ text, limit: limit ?? 24, minScore, filter: parseFilter(filter) })
+    request => {
+      const { text, limit, minScore, ...filter } = request.query
+      return answer({ text, limit: limit ?? 24, minScore, filter: parseFilter(filter) }, request)
     },
   )
 
   app.post(
     '/search',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Search by words, picture, stored frame or vector (exactly one of them)',
         consumes: ['application/json', 'multipart/form-data'],
@@ -99,9 +104,9 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
     request => {
       if (request.isMultipart()) {
         const { image, limit, minScore, ...filter } = request.body as Static<typeof UploadQuery>
-        return answer({ image, limit: limit ?? 24, minScore, filter: parseFilter(filter) })
+        return answer({ image, limit: limit ?? 24, minScore, filter: parseFilter(filter) }, request)
       }
-      return answer(jsonQuery(request.body as Static<typeof JsonQuery>))
+      return answer(jsonQuery(request.body as Static<typeof JsonQuery>), request)
     },
   )
 }
