@@ -4,6 +4,7 @@ import { createLog, faultText, onShutdownSignal, systemClock } from '@sightline/
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
+import { addPeopleCommands } from './cli/people-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSnapshotCommands } from './cli/snapshot.ts'
@@ -45,6 +46,7 @@ program
 addSnapshotCommands(program, { readSettings, version })
 addFleetCommands(program)
 addCertsCommands(program)
+addPeopleCommands(program)
 const config = program.command('config').description('settings')
 config
   .command('schema')

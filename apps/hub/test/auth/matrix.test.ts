@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestHub } from '../moderation/hub.ts'
-import { addUser, type Caller, send, signIn } from './callers.ts'
+import { addUser, type Caller, PASSWORD, send, signIn } from './callers.ts'
 
 const TABLE = fileURLToPath(new URL('../../../../docs/routes.md', import.meta.url))
 const DENIED = ['SIGN_IN_REQUIRED', 'CREDENTIAL_REFUSED', 'API_FORBIDDEN']
@@ -59,6 +59,38 @@ describe('route x caller', () => {
     }
     expect(wrong).toEqual([])
   }, 120_000)
+
+  it.each([
+    ['another site', { 'sec-fetch-site': 'cross-site' }],
+    ['a sibling of the site', { 'sec-fetch-site': 'same-site' }],
+    [
+      'another origin, in a browser that says no more',
+      { 'sec-fetch-site': '', origin: 'https://evil.example' },
+    ],
+    ['nowhere, with a cookie', { 'sec-fetch-site': '' }],
+  ])('changes nothing for a request from %s', async (_, change) => {
+    const given = Object.entries({ ...callers.admin, ...change }).filter(([, value]) => value !== '')
+    const headers = Object.fromEntries(given)
+    const { code } = await send(hub, headers, 'POST', '/api/v1/devices/far/n9/rotate')
+    expect(code).toBe('CROSS_SITE_REFUSED')
+    expect((await send(hub, headers, 'GET', '/api/v1/users')).status).toBe(200)
+    const own = { cookie: callers.admin?.cookie ?? '', origin: hub.url }
+    expect((await send(hub, own, 'POST', '/api/v1/devices/far/n9/rotate')).status).toBe(200)
+  })
+
+  it('signs in with a cookie that scripts and other sites do not get, and out again', async () => {
+    const body = { name: 'Viewer', password: PASSWORD }
+    const { headers, body: session } = await hub.post('/api/v1/session', body)
+    expect(headers.get('set-cookie')).toMatch(
+      /^sightline=[\w-]{43}; Max-Age=604800; Path=\/; HttpOnly; SameSite=Strict$/,
+    )
+    expect(session.caller).toEqual({ kind: 'user', name: 'viewer', role: 'viewer', scope: null })
+    const cookie = headers.get('set-cookie')!.split(';')[0]!
+    const caller = { cookie, 'sec-fetch-site': 'same-origin' }
+    const out = await send(hub, caller, 'DELETE', '/api/v1/session')
+    expect(out.headers.get('clear-site-data')).toBe('"cache"')
+    expect((await send(hub, caller, 'GET', '/api/v1/frames')).code).toBe('SIGN_IN_REQUIRED')
+  })
 
   it('lets everybody use what is public', async () => {
     for (const { method, url } of hub.routes.filter(({ role }) => role === 'public')) {

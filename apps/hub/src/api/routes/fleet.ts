@@ -29,6 +29,8 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
   app.get(
     '/live',
     {
+      // An answer to HEAD would never end.
+      exposeHeadRoute: false,
       config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',

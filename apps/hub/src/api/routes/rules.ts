@@ -38,7 +38,7 @@ const Unchecked = Type.Unknown({ description: 'A rule; the schema is docs/schema
 
 export interface RuleParts {
   readonly rules: RuleDesk
-  readonly store: Pick<RecordStore, 'nodes'>
+  readonly store: Pick<RecordStore, 'cameras'>
   /** Largest request that the hub takes at all. */
   readonly maxBodyBytes: number
 }
@@ -69,18 +69,18 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
     expectedVersion: request.query.version,
     actor: actorOf(request),
   })
-  /** A limited viewer sees the rules of the sites that he sees, and no other site's name in them. */
+  /** A limited viewer sees the rules of the cameras that he sees, and no other's name in them. */
   const visible = (given: readonly Rule[], { scope }: Caller): Rule[] => {
     if (!scope.limited) return [...given]
-    const sites = new Set(
-      store
-        .nodes()
-        .filter(node => scope.seesNode(node))
-        .map(({ site }) => site),
-    )
+    const cameras = store.cameras().filter(camera => scope.sees(camera))
     return given.flatMap(rule => {
-      const own = rule.sites.filter(glob => [...sites].some(site => matchesCamera([glob], site)))
-      return own.length === 0 ? [] : [{ ...rule, sites: own }]
+      const own = cameras.filter(
+        ({ site, camera }) => matchesCamera(rule.sites, site) && matchesCamera(rule.cameras, camera),
+      )
+      if (own.length === 0) return []
+      const sites = rule.sites.filter(glob => own.some(({ site }) => matchesCamera([glob], site)))
+      const globs = rule.cameras.filter(glob => own.some(({ camera }) => matchesCamera([glob], camera)))
+      return [{ ...rule, sites, cameras: globs }]
     })
   }
 
