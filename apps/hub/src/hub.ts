@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, Lifecycle, type Log } from '@sightline/core'
+import { type Clock, type FailPoint, Lifecycle, type Log } from '@sightline/core'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
@@ -9,15 +9,24 @@ import { HttpApi } from './api/server.ts'
 import { createPeople } from './auth/people.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { DriftReport } from './drift/drift-report.ts'
+import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
+import { FleetHealth } from './fleet/fleet-health.ts'
+import { fleetTables } from './fleet/fleet-tables.ts'
+import { greetDevices } from './fleet/greeting.ts'
 import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
 import { LiveDevices } from './fleet/live-devices.ts'
 import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
+import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
+import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { RecallProbe } from './index/recall-probe.ts'
+import type { Publish } from './ingest/ack-sender.ts'
+import { Importer } from './ingest/importer.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
@@ -27,6 +36,7 @@ import { Eraser } from './retention/eraser.ts'
 import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
 import { teachOnThread } from './rules/teach.ts'
+import { SavedSearches } from './search/saved-searches.ts'
 import { Search } from './search/search.ts'
 import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
@@ -55,10 +65,12 @@ export interface HubOptions {
   readonly log: Log
   readonly clock: Clock
   readonly version: string
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of a hub are made and joined. */
-export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+export async function createHub({ settings, log, clock, version, failPoint }: HubOptions): Promise<Hub> {
   checkHubSettings(settings)
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
@@ -77,11 +89,25 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     minFreeBytes: settings.store.minFreeBytes,
     clock,
     log,
+    failPoint,
   })
   const metrics = new Metrics()
   const rollCall = new RollCall({ store, log })
 
-  const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const publish: Publish = message => broker.publish(message)
+  const fleet = fleetTables(store.environment)
+  const shadow = new Shadow({ tables: fleet, publish, clock, log })
+  const commands = new Commands({ tables: fleet, publish, clock, log })
+  const ingest: Ingest = new Ingest({
+    store,
+    publish,
+    fleet: {
+      takeReported: (address, reported) => shadow.takeReported(address, reported),
+      takeReply: (address, reply) => commands.takeReply(address, reply),
+    },
+    clock,
+    log,
+  })
   const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
   const audit = new AuditLog({ environment: store.environment, clock, log })
   const people = createPeople({ settings, environment: store.environment, audit, context: { clock, log } })
@@ -105,7 +131,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
   })
   const index = new IndexKeeper({
-    settings: { dir: join(dir, 'index'), ...settings.index },
+    settings: { dir: join(dir, 'index'), failPoint, ...settings.index },
     store,
     ingest,
     model,
@@ -126,9 +152,14 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     clock,
     log,
   })
+  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock })
+  greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
-  const search = new Search({ store, index, model, log })
+  const search = new Search({ store, index, model, clock })
+  const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
+  const importer = new Importer({ store, ingest, vectors: search.vectors })
+  const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
   const backtest = new Backtest({ store, labelsOf: rule => reviews.labelsOf(rule), log })
@@ -164,10 +195,17 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       ingest,
       rules,
       search,
+      saved,
+      importer,
+      drift,
+      clock,
       models,
       moderator,
       backtest,
       reviews,
+      shadow,
+      commands,
+      health,
       eraser,
       people,
       ruleParts,
@@ -184,7 +222,10 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     version,
     tls,
   })
-  metrics.observe(hubProbes({ index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }))
+  metrics.observe(
+    hubProbes({ search, model, index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }),
+  )
+  observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
@@ -194,15 +235,18 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     opened('rule tables', () => ruleParts.db.close()),
     tls,
     index,
+    saved,
     probe,
     retention,
     rollCall,
     broker,
     liveDevices,
     rules,
+    shadow,
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,
+    drift,
     http,
   ]
   const lifecycle = new Lifecycle({ services, log })

@@ -1,4 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ClipModel } from '@sightline/core'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
@@ -6,6 +7,7 @@ import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Eraser } from './retention/eraser.ts'
 import type { PromptCache } from './rules/prompt-cache.ts'
+import type { Search } from './search/search.ts'
 import type { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** Reads a counter or gauge at scrape time, so that components keep plain numbers and know no metrics library. */
@@ -16,6 +18,12 @@ export interface Probe {
   read(): number
 }
 
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+  'nodejs_heap_size_total_bytes',
+]
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 /** The hub's metrics in Prometheus' base units, on a registry of their own. */
@@ -34,6 +42,12 @@ export class Metrics {
     buckets: SECONDS,
     registers: [this.registry],
   })
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry })
+    // Sizes, not counters: these names break the rules that all others follow.
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name)
+  }
 
   observe(probes: readonly Probe[]): void {
     for (const { name, help, type, read } of probes) {
@@ -62,6 +76,8 @@ export class Metrics {
 }
 
 export interface ProbedParts {
+  readonly search: Pick<Search, 'cache' | 'timings'>
+  readonly model: Pick<ClipModel, 'stats'>
   readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
   readonly broker: Pick<Broker, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
@@ -74,6 +90,8 @@ export interface ProbedParts {
 
 /** What the parts of a hub count by themselves. */
 export function hubProbes({
+  search,
+  model,
   index,
   broker,
   ingest,
@@ -109,6 +127,19 @@ export function hubProbes({
         () => index.timings.percentile(p) / 1000,
       ),
     ),
+    ...[50, 95, 99].map(p =>
+      gauge(
+        `search_p${p}_seconds`,
+        `Time of a search with its encoding, percentile ${p} of the last 1024.`,
+        () => search.timings.percentile(p) / 1000,
+      ),
+    ),
+    total('search_cache_hits', 'Searches whose answer was still good.', () => search.cache.stats.hits),
+    total('search_cache_misses', 'Searches that had to be answered.', () => search.cache.stats.misses),
+    gauge('search_cache_bytes', 'Memory of answers that are kept.', () => search.cache.stats.bytes),
+    total('text_cache_hits', 'Texts whose vector was known.', () => model.stats.text?.cache.hits ?? 0),
+    total('text_cache_misses', 'Texts that had to be encoded.', () => model.stats.text?.cache.misses ?? 0),
+    gauge('text_cache_bytes', 'Memory of text vectors.', () => model.stats.text?.cache.bytes ?? 0),
     total('erased_frames', 'Frames deleted by hand or by retention.', () => eraser.totals.frames),
     total('erased_bytes', 'Their vectors and thumbnails.', () => eraser.totals.bytes),
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),

@@ -23,10 +23,14 @@ export interface Hit extends Frame {
   readonly similarity: number
   /** Probability. */
   readonly score: number
+  /** Frames of its camera that look the same and were left out; when variety was asked for. */
+  readonly alike?: number
 }
 
 export interface SearchAnswer {
   readonly hits: readonly Hit[]
+  /** For the next page; null after the last. */
+  readonly nextCursor: string | null
   readonly tookMs: number
   readonly model: { readonly name: string; readonly fingerprint: string }
 }
@@ -94,6 +98,10 @@ export interface FleetNode {
   readonly site: string
   readonly node: string
   readonly online: boolean
+  readonly health: {
+    readonly status: 'healthy' | 'degraded' | 'offline'
+    readonly reasons: readonly { readonly code: string; readonly message: string }[]
+  }
   readonly lastSeenAt: string
   readonly lastDataAt: string | null
   readonly agent: string | null
@@ -146,4 +154,7 @@ export interface SearchRequest {
   readonly subject: { readonly text: string } | { readonly id: string } | { readonly image: Blob }
   readonly filter: FrameFilter
   readonly limit: number
+  /** 1: relevance alone; 0: variety alone. */
+  readonly diversity?: number
+  readonly cursor?: string
 }

@@ -85,13 +85,23 @@ export class ApiClient {
     this.#fetch = fetch
   }
 
-  async search({ subject, filter, limit }: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
-    if ('text' in subject) {
-      return this.#get('/search', { text: subject.text, limit: String(limit), ...filter }, signal)
+  async search(
+    { subject, filter, limit, diversity, cursor }: SearchRequest,
+    signal?: AbortSignal,
+  ): Promise<SearchAnswer> {
+    const simple = {
+      limit: String(limit),
+      ...(diversity === undefined ? {} : { diversity: String(diversity) }),
+      ...(cursor === undefined ? {} : { cursor }),
+      ...filter,
     }
-    if ('id' in subject) return this.#send('POST', '/search', { id: subject.id, limit, filter }, signal)
+    if ('text' in subject) return this.#get('/search', { text: subject.text, ...simple }, signal)
+    if ('id' in subject) {
+      const variety = diversity === undefined ? {} : { diversity: { lambda: diversity } }
+      return this.#send('POST', '/search', { id: subject.id, limit, cursor, ...variety, filter }, signal)
+    }
     const form = new FormData()
-    for (const [name, value] of Object.entries({ limit: String(limit), ...filter })) form.set(name, value)
+    for (const [name, value] of Object.entries(simple)) form.set(name, value)
     form.set('image', subject.image, 'query.jpg')
     return this.#request('/search', { method: 'POST', body: form, ...abortable(signal) })
   }

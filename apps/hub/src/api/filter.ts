@@ -6,6 +6,10 @@ export interface FilterQuery {
   readonly camera?: string
   readonly from?: string
   readonly to?: string
+  readonly sites?: readonly string[]
+  readonly cameras?: readonly string[]
+  readonly rule?: string
+  readonly fired?: boolean
 }
 
 /** Times arrive as RFC 3339 (the schema has checked that) and are kept as milliseconds. */

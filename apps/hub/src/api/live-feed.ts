@@ -1,21 +1,30 @@
 import type { ServerResponse } from 'node:http'
 import { fault } from '@sightline/core'
 import type { Caller } from '../auth/caller.ts'
+import type { Scope } from '../auth/scope.ts'
+import type { CameraName } from '../store/record-store.ts'
 import { limitNode, type nodeView } from './views.ts'
 
 const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
 
-export type LiveEvent = 'frame' | 'incident' | 'node'
+export type LiveEvent = 'frame' | 'incident' | 'node' | 'reply' | 'config' | 'saved-search'
+
+/** Events that a browser which lost its connection can still get, see `attach`. */
+const MAX_KEPT_EVENTS = 500
+const MAX_KEPT_BYTES = 1024 * 1024
+/** A browser comes back within seconds, or not at all. */
+const KEEP_AFTER_LAST_MS = 60_000
 
 type Watcher = Pick<Caller, 'scope' | 'holds'>
 
-/** What an event is of: of a device, or of one of its cameras. */
-interface Source {
-  readonly site: string
-  readonly node: string
-  readonly camera?: string
+interface KeptEvent {
+  readonly id: number
+  readonly event: LiveEvent
+  readonly data: object
+  /** As those get it who see everything. */
+  readonly text: string
 }
 
 /** Fans events out to the browsers that watch, as server-sent events (WHATWG HTML, 9.2). */
@@ -23,6 +32,12 @@ export class LiveFeed {
   readonly #clients = new Map<ServerResponse, Watcher>()
   readonly #maxClients: number
   #heartbeat: NodeJS.Timeout | undefined
+  /** Of this run of the hub: numbers of another say nothing here. */
+  readonly #run = Date.now().toString(36)
+  #kept: KeptEvent[] = []
+  #keptBytes = 0
+  #lastId = 0
+  #lastLeft = Number.NEGATIVE_INFINITY
   dropped = 0
 
   constructor({ maxClients }: { maxClients: number }) {
@@ -33,8 +48,19 @@ export class LiveFeed {
     return this.#clients.size
   }
 
-  /** Takes over a response whose headers are not yet sent. @throws API_BUSY beyond the limit of watchers. */
-  attach(response: ServerResponse, headers: Readonly<Record<string, string>>, watcher: Watcher): void {
+  /** Whether somebody watches, or may come back for what was missed. */
+  get wanted(): boolean {
+    return this.clients > 0 || performance.now() - this.#lastLeft < KEEP_AFTER_LAST_MS
+  }
+
+  /**
+   * Takes over a response whose headers are not yet sent. `lastEventId`: what the browser has seen; what came since then
+   * follows at once, or an event `resync` when that is no longer known and the browser should read the present. @throws API_BUSY beyond the limit of watchers. */
+  attach(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    { lastEventId, ...watcher }: Watcher & { readonly lastEventId?: string | undefined },
+  ): void {
     if (this.#clients.size >= this.#maxClients)
       throw fault('API_BUSY', `${this.#maxClients} live views are open`)
     response.writeHead(200, {
@@ -44,22 +70,29 @@ export class LiveFeed {
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
+    if (lastEventId !== undefined) response.write(this.#since(lastEventId, watcher.scope))
     this.#clients.set(response, watcher)
-    response.on('close', () => this.#clients.delete(response))
+    response.on('close', () => {
+      this.#clients.delete(response)
+      this.#lastLeft = performance.now()
+    })
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
   }
 
   /** To those who may see it. */
-  send(event: LiveEvent, data: Source): void {
-    if (this.#clients.size === 0) return
-    const text = message(event, data)
-    for (const [client, { scope }] of this.#clients) {
-      if (!scope.limited) this.#write(client, text)
-      else if (data.camera !== undefined) {
-        if (scope.sees({ ...data, camera: data.camera })) this.#write(client, text)
-      } else if (scope.seesNode(data))
-        this.#write(client, message(event, limitNode(data as ReturnType<typeof nodeView>, scope)))
+  send(event: LiveEvent, data: object): void {
+    if (!this.wanted) {
+      // Whoever comes back later has missed this one.
+      this.#lastId++
+      this.#forget(0)
+      return
     }
+    const id = ++this.#lastId
+    const kept = { id, event, data, text: this.#message(id, event, data) }
+    this.#kept.push(kept)
+    this.#keptBytes += kept.text.length
+    this.#forget(MAX_KEPT_EVENTS)
+    for (const [client, { scope }] of this.#clients) this.#write(client, this.#textFor(kept, scope))
   }
 
   close(): void {
@@ -76,14 +109,40 @@ export class LiveFeed {
     }
   }
 
+  #since(lastEventId: string, scope: Scope): string {
+    const [run, number] = lastEventId.split('-')
+    const seen = Number(number)
+    const oldest = this.#kept[0]?.id ?? this.#lastId + 1
+    if (run !== this.#run || !(seen >= oldest - 1 && seen <= this.#lastId))
+      return 'event: resync\ndata: {}\n\n'
+    return this.#kept
+      .filter(({ id }) => id > seen)
+      .map(kept => this.#textFor(kept, scope))
+      .join('')
+  }
+
+  #forget(most: number): void {
+    while (this.#kept.length > most || this.#keptBytes > MAX_KEPT_BYTES)
+      this.#keptBytes -= this.#kept.shift()!.text.length
+  }
+
+  /** Empty when it is not for him. Events that limited viewers are not known to be allowed stay away from them. */
+  #textFor({ id, event, data, text }: KeptEvent, scope: Scope): string {
+    if (!scope.limited) return text
+    if (event === 'frame' || event === 'incident') return scope.sees(data as CameraName) ? text : ''
+    if (event !== 'node' || !scope.seesNode(data as CameraName)) return ''
+    return this.#message(id, event, limitNode(data as ReturnType<typeof nodeView>, scope))
+  }
+
+  #message(id: number, event: LiveEvent, data: object): string {
+    return `id: ${this.#run}-${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  }
+
   #write(client: ServerResponse, text: string): void {
+    if (text === '') return
     if (client.writableLength > MAX_BACKLOG_BYTES) {
       this.dropped++
       client.destroy()
     } else client.write(text)
   }
-}
-
-function message(event: LiveEvent, data: object): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }

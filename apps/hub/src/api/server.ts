@@ -5,11 +5,16 @@ import fastifyMultipart from '@fastify/multipart'
 import fastifyStatic from '@fastify/static'
 import fastifySwagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type ClipModel, fault, type Log, type Service } from '@sightline/core'
+import { type ClipModel, type Clock, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { People } from '../auth/people.ts'
+import type { DriftReport } from '../drift/drift-report.ts'
+import type { Commands } from '../fleet/commands.ts'
+import type { FleetHealth } from '../fleet/fleet-health.ts'
+import type { Shadow } from '../fleet/shadow.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
+import type { Importer } from '../ingest/importer.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
@@ -18,6 +23,7 @@ import type { ReviewDesk } from '../moderation/review-desk.ts'
 import type { Eraser } from '../retention/eraser.ts'
 import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
+import type { SavedSearches } from '../search/saved-searches.ts'
 import type { Search } from '../search/search.ts'
 import type { HubSettings } from '../settings.ts'
 import type { AuditLog } from '../store/audit-log.ts'
@@ -31,10 +37,12 @@ import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
 import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
+import { driftRoutes } from './routes/drift.ts'
 import { encodeRoutes } from './routes/encode.ts'
 import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
+import { indexFrameRoutes } from './routes/index-frames.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
@@ -44,10 +52,13 @@ import { ruleFleetRoutes } from './routes/rule-fleet.ts'
 import { rulePackRoutes } from './routes/rule-packs.ts'
 import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
+import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/session.ts'
+import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
+import { zeroShotRoutes } from './routes/zero-shot.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
@@ -68,11 +79,18 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly shadow: Shadow
+  readonly commands: Commands
+  readonly health: FleetHealth
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
   readonly eraser: Eraser
   readonly people: People
+  readonly saved: SavedSearches
+  readonly importer: Importer
+  readonly drift: DriftReport
+  readonly clock: Pick<Clock, 'now'>
 }
 
 export interface HttpApiOptions {
@@ -140,6 +158,7 @@ export class HttpApi implements Service {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
     const { moderator, backtest, reviews, ruleParts, eraser, people } = parts
+    const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
     const cookie = new SessionCookie({ secure: tls.terminated || context !== undefined })
     const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
@@ -165,7 +184,7 @@ export class HttpApi implements Service {
     await installRateLimit(app)
     await app.register(fastifyMultipart, {
       attachFieldsToBody: 'keyValues',
-      limits: { files: 1, fields: 12, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 13 },
+      limits: { files: 1, fields: 16, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 17 },
     })
     await app.register(fastifySwagger, {
       openapi: { openapi: '3.0.3', info: { title: 'Sightline hub', version } },
@@ -173,9 +192,14 @@ export class HttpApi implements Service {
     await app.register(
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
+        await api.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
+        await api.register(zeroShotRoutes, { search })
+        await api.register(driftRoutes, { drift: parts.drift })
+        await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
         await api.register(eraseRoutes, { eraser, audit: parts.audit })
-        await api.register(fleetRoutes, { store, live: this.#live })
+        await api.register(fleetRoutes, { store, health, live: this.#live })
+        await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
@@ -202,9 +226,10 @@ export class HttpApi implements Service {
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () => ({
-      status: 'ok',
-    }))
+    // Alive either way: a restart makes no room on a disk.
+    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () =>
+      ingest.trouble === undefined ? { status: 'ok' } : { status: 'degraded', reasons: [ingest.trouble] },
+    )
     app.get('/readyz', { config: { role: 'public' }, schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }
@@ -238,17 +263,27 @@ export class HttpApi implements Service {
 
   /** What is stored goes out to the browsers that watch. */
   #feedLive(): () => void {
-    const { ingest, store } = this.#options.parts
+    const { ingest, store, shadow, commands, health, saved } = this.#options.parts
     const live = this.#live
     const offStored = ingest.on('stored', result => {
-      if (live.clients === 0) return
+      if (!live.wanted) return
       for (const frame of result.frames) live.send('frame', frameView(frame))
       for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
     })
-    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
+    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store, health)))
+    const offReply = commands.onChange((address, row) =>
+      live.send('reply', replyEvent(address, row, commands)),
+    )
+    const offConfig = shadow.onChange(address => live.send('config', configEvent(address, shadow)))
+    const offSaved = saved.onHit(({ search, frame, similarity }) =>
+      live.send('saved-search', { search: savedSearchView(search), frame: frameView(frame), similarity }),
+    )
     return () => {
+      offSaved()
       offStored()
       offNode()
+      offReply()
+      offConfig()
     }
   }
 }

@@ -1,161 +1,201 @@
-import { type ClipModel, dot, fault, isFault, type Log, l2Normalize } from '@sightline/core'
+import { createHash } from 'node:crypto'
+import { type Clock, fault, vectorToBytes } from '@sightline/core'
 import type { IndexKeeper } from '../index/index-keeper.ts'
-import { sourceMatches } from '../store/frame-filter.ts'
-import type { EmbeddedFrame, Frame, FrameFilter, RecordStore } from '../store/record-store.ts'
+import { Timings } from '../index/timings.ts'
+import type { RecordStore } from '../store/record-store.ts'
+import { type Calibration, calibrate } from './calibration.ts'
+import { MAX_CANDIDATES } from './candidates.ts'
+import { decodeCursor, digestOf, encodeCursor, type Position } from './cursor.ts'
+import { facetsOf } from './facets.ts'
+import { type Page, type PageParts, pageOf } from './page.ts'
+import {
+  type Candidate,
+  type Contribution,
+  DEFAULT_LIMIT,
+  MAX_LIMIT,
+  type SearchHit,
+  type SearchQuery,
+  type SearchResult,
+  type SearchSubject,
+} from './query.ts'
+import { contributionsTo, type QueryModel, type QueryVector, QueryVectors } from './query-vectors.ts'
+import { ResultCache } from './result-cache.ts'
 
-export const DEFAULT_LIMIT = 24
-export const MAX_LIMIT = 200
 /** More searches at once are refused: each holds an encoder or the index worker for milliseconds. */
 const MAX_SEARCHES = 64
-
-/** What is looked for: words, a picture file, the id of a stored frame (more like it), or a vector of the model. */
-export type SearchSubject =
-  | { readonly text: string }
-  | { readonly image: Uint8Array }
-  | { readonly id: string }
-  | { readonly vector: Float32Array }
-
-export type SearchQuery = SearchSubject & {
-  readonly filter?: FrameFilter | undefined
-  /** 1 to 200; default 24. */
-  readonly limit?: number | undefined
-  /** Hits with a lower score are left out. */
-  readonly minScore?: number | undefined
-}
-
-export interface SearchHit {
-  readonly frame: Frame
-  /** Cosine between the query and the frame. */
-  readonly similarity: number
-  /** See `matchProbability`. */
-  readonly score: number
-}
-
-export interface SearchResult {
-  /** By similarity descending, ties newest first. */
-  readonly hits: readonly SearchHit[]
-  readonly tookMs: number
-  readonly model: { readonly name: string; readonly fingerprint: string }
-}
+const MAX_GROUP_SIZE = 20
 
 export interface SearchOptions {
-  readonly store: Pick<RecordStore, 'frame' | 'frameByOrd'>
-  readonly index: Pick<IndexKeeper, 'search' | 'background'>
-  readonly model: Pick<ClipModel, 'manifest' | 'fingerprint' | 'dim' | 'encodeTexts' | 'encodeImages'>
-  readonly log: Log
+  readonly store: PageParts['store'] & Pick<RecordStore, 'frame' | 'lastOrd'>
+  readonly index: Pick<IndexKeeper, 'search' | 'background' | 'changes'>
+  readonly model: QueryModel
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /** One search box over every stored frame of the hub's model. */
 export class Search {
+  readonly vectors: QueryVectors
   readonly #options: SearchOptions
+  readonly #cache = new ResultCache()
+  readonly timings = new Timings()
   #running = 0
 
   constructor(options: SearchOptions) {
     this.#options = options
+    this.vectors = new QueryVectors(options)
+  }
+
+  /** Of answers that were still good. */
+  get cache(): Pick<ResultCache, 'stats'> {
+    return this.#cache
   }
 
   /**
-   * @throws API_BAD_REQUEST on a limit outside 1 to 200 or a vector without direction; API_NOT_FOUND for an unknown id;
-   * MODEL_DIM_MISMATCH for a vector or frame of another model; TEXT_INVALID, IMAGE_INVALID, IMAGE_TOO_LARGE; API_BUSY;
-   * NOT_READY.
+   * @throws API_BAD_REQUEST on a limit outside 1 to 200, a cursor of another query, a query without direction;
+   * API_NOT_FOUND for an unknown id; MODEL_DIM_MISMATCH for a vector or frame of another model; TEXT_INVALID,
+   * IMAGE_INVALID, IMAGE_TOO_LARGE; API_BUSY; NOT_READY.
    */
   async search(query: SearchQuery): Promise<SearchResult> {
+    checkQuery(query)
+    const startedAt = performance.now()
     if (this.#running >= MAX_SEARCHES) throw fault('API_BUSY', `${MAX_SEARCHES} searches are under way`)
     this.#running++
     try {
-      return await this.#search(query)
+      const result = await this.#search(query)
+      const tookMs = performance.now() - startedAt
+      this.timings.record(tookMs)
+      return { ...result, tookMs }
     } finally {
       this.#running--
     }
   }
 
-  async #search(query: SearchQuery): Promise<SearchResult> {
-    const startedAt = performance.now()
-    const { store, index, model, log } = this.#options
-    const { filter, limit = DEFAULT_LIMIT, minScore = 0 } = query
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
-      throw fault('API_BAD_REQUEST', `limit must be an integer from 1 to ${MAX_LIMIT}, not ${limit}`)
-    const { vector, self } = await this.#subject(query, filter)
-    const found = await index.search(vector, self === undefined ? limit : limit + 1, filter)
-    const probability = matchProbability(vector, index.background, model.manifest.logitScale)
-    const hits = found
-      .filter(({ ord }) => ord !== self)
-      .slice(0, limit)
-      .flatMap(({ ord, similarity }) => {
-        const frame = store.frameByOrd(ord)
-        return frame === undefined ? [] : [{ frame, similarity, score: probability(similarity) }]
-      })
-      .filter(({ score }) => score >= minScore)
-    const tookMs = performance.now() - startedAt
-    log.debug({ hits: hits.length, tookMs }, 'searched')
-    return { hits, tookMs, model: { name: model.manifest.name, fingerprint: model.fingerprint } }
-  }
-
-  /** The query as a unit vector, and the ord of the frame that it is, if it is one. */
-  async #subject(
-    query: SearchSubject,
-    filter: FrameFilter | undefined,
-  ): Promise<{ vector: Float32Array; self?: number }> {
-    const { model } = this.#options
-    if ('text' in query) return { vector: (await model.encodeTexts([query.text]))[0]! }
-    if ('image' in query) return { vector: (await model.encodeImages([query.image]))[0]! }
-    if ('vector' in query) return { vector: this.#direction(query.vector) }
-    const { vector, ord } = this.#frame(query.id, filter?.scope)
-    return { vector, self: ord }
-  }
-
-  /** What the caller may not see is not there for him. */
-  #frame(id: string, scope: FrameFilter['scope']): EmbeddedFrame {
-    const { store, model } = this.#options
-    const frame = store.frame(id)
-    if (frame === undefined || !sourceMatches({ scope }, frame))
-      throw fault('API_NOT_FOUND', `there is no frame ${id}`)
-    if (frame.fingerprint !== model.fingerprint)
-      throw fault(
-        'MODEL_DIM_MISMATCH',
-        `frame ${id} is of ${frame.fingerprint}, the hub runs ${model.fingerprint}`,
-      )
-    return frame
-  }
-
-  #direction(given: Float32Array): Float32Array {
-    const { dim, fingerprint } = this.#options.model
-    if (given.length !== dim)
-      throw fault('MODEL_DIM_MISMATCH', `a vector of length ${given.length}; ${fingerprint} has ${dim}`)
-    try {
-      return l2Normalize(given.slice())
-    } catch (cause) {
-      if (!isFault(cause, 'MODEL_OUTPUT_INVALID')) throw cause
-      throw fault('API_BAD_REQUEST', 'the vector has no direction: it is zero or not finite', { cause })
+  /** How a query sees one stored frame. @throws as `search` */
+  async explain(
+    query: SearchQuery,
+    id: string,
+  ): Promise<SearchHit & { readonly contributions: readonly Contribution[] }> {
+    const frame = this.vectors.frame(id, query.filter?.scope)
+    const combined = await this.vectors.combine(query)
+    const contributions = contributionsTo(frame.vector, combined)
+    const similarity = contributions.reduce((sum, { contribution }) => sum + contribution, 0)
+    return {
+      ...hitOf({ frame, similarity, rank: similarity }, this.calibration(combined.vector)),
+      contributions,
     }
+  }
+
+  /** What similarities to this unit vector mean beside those of typical stored frames. */
+  calibration(vector: Float32Array): Calibration {
+    const { index, model } = this.#options
+    return calibrate(vector, index.background, model.manifest.logitScale)
+  }
+
+  async #search(query: SearchQuery): Promise<SearchResult> {
+    const { changes } = this.#options.index
+    const identity = identityOf(query)
+    const key = digestOf([identity, query.limit, query.cursor, query.explain === true])
+    const known = this.#cache.get(key, changes)
+    if (known !== undefined) return known
+    const result = await this.#answer(query, digestOf(identity))
+    if (isLasting(query)) this.#cache.set(key, changes, result)
+    return result
+  }
+
+  async #answer(query: SearchQuery, digest: string): Promise<SearchResult> {
+    const { model } = this.#options
+    const position = this.#position(query, digest)
+    const combined = await this.vectors.combine(query)
+    const calibration = this.calibration(combined.vector)
+    const { hits, groups, pool, next } = await this.#page(query, position, combined, calibration)
+    return {
+      hits: hits.map(({ candidate, ...marks }) => ({
+        ...hitOf(candidate, calibration),
+        ...marks,
+        ...(query.timeDecay === undefined ? {} : { rank: candidate.rank }),
+        ...(query.explain === true
+          ? { contributions: contributionsTo(candidate.frame.vector, combined) }
+          : {}),
+      })),
+      ...(groups === undefined ? {} : { groups }),
+      ...(query.facets === true ? { facets: facetsOf(pool.candidates) } : {}),
+      total: { value: pool.candidates.length, relation: pool.complete ? 'eq' : 'gte' },
+      nextCursor:
+        next === undefined || next.seen >= MAX_CANDIDATES ? null : encodeCursor({ ...position, ...next }),
+      tookMs: 0,
+      model: { name: model.manifest.name, fingerprint: model.fingerprint },
+    }
+  }
+
+  #page(
+    query: SearchQuery,
+    { upTo, at, seen, after }: Position,
+    { vector, own }: QueryVector,
+    calibration: Calibration,
+  ): Promise<Page> {
+    const { filter = {}, limit = DEFAULT_LIMIT, minScore = 0, exact = false, timeDecay } = query
+    const { logitScale } = this.#options.model.manifest
+    return pageOf(this.#options, {
+      ...{ query, limit, seen, after, vector, filter, exact, own, upTo },
+      minSimilarity: minScore <= 0 ? Number.NEGATIVE_INFINITY : calibration.similarityOf(minScore),
+      decay: timeDecay === undefined ? undefined : { ...timeDecay, at, logitScale },
+    })
+  }
+
+  /** Of the page that is asked for; the first is of this moment. */
+  #position({ cursor }: SearchQuery, digest: string): Position {
+    if (cursor !== undefined) return decodeCursor(cursor, digest)
+    const { store, clock } = this.#options
+    return { query: digest, upTo: store.lastOrd(), at: clock.now(), seen: 0, after: null }
   }
 }
 
-/**
- * The probability that a frame, rather than a typical stored one, is what the query means:
- *
- *   score(s) = exp(L s) / (exp(L s) + mean over i of exp(L s_i))
- *
- * with s the frame's cosine to the query, s_i those of the background frames and L the model's logit scale. This is the
- * softmax under which the model learnt to tell the right picture from others, with the mean in the place of the sum, so
- * that the score does not sink as the store grows: 0.5 is a typical frame. Where most frames match the query, none
- * stands out, and the scores are near 0.5 however good the matches are; `similarity` stands beside it for that.
- *
- * For pictures, ids and vectors of pictures the same is computed. L was learnt between pictures and words, and pictures
- * are closer to one another than to words, so those scores crowd towards 0 and 1: read them as an order.
- *
- * @param background unit vectors; empty: every score is 0.5, since nothing is known to compare with.
- */
-export function matchProbability(
-  query: Float32Array,
-  background: readonly Float32Array[],
-  logitScale: number,
-): (similarity: number) => number {
-  if (background.length === 0) return () => 0.5
-  const similarities = background.map(vector => dot(vector, query))
-  // Relative to the highest, so that exp() stays finite at any scale.
-  const highest = Math.max(...similarities)
-  const sum = similarities.reduce((total, s) => total + Math.exp(logitScale * (s - highest)), 0)
-  const typical = highest + Math.log(sum / similarities.length) / logitScale
-  return similarity => 1 / (1 + Math.exp(logitScale * (typical - similarity)))
+function hitOf({ frame, similarity }: Candidate, calibration: Calibration): SearchHit {
+  return {
+    frame,
+    similarity,
+    score: calibration.score(similarity),
+    percentile: calibration.percentile(similarity),
+    zScore: calibration.zScore(similarity),
+  }
+}
+
+function checkQuery({
+  limit = DEFAULT_LIMIT,
+  groupSize = 1,
+  diversity,
+  groupBy,
+  timeDecay,
+}: SearchQuery): void {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+    throw fault('API_BAD_REQUEST', `limit must be an integer from 1 to ${MAX_LIMIT}, not ${limit}`)
+  if (!Number.isInteger(groupSize) || groupSize < 1 || groupSize > MAX_GROUP_SIZE)
+    throw fault(
+      'API_BAD_REQUEST',
+      `groupSize must be an integer from 1 to ${MAX_GROUP_SIZE}, not ${groupSize}`,
+    )
+  if (diversity !== undefined && groupBy !== undefined)
+    throw fault('API_BAD_REQUEST', 'give diversity or groupBy, not both: a group shows its best frames')
+  if (diversity !== undefined && !(diversity.lambda >= 0 && diversity.lambda <= 1))
+    throw fault('API_BAD_REQUEST', `lambda must be from 0 to 1, not ${diversity.lambda}`)
+  if (timeDecay !== undefined && !(timeDecay.halfLifeHours > 0))
+    throw fault('API_BAD_REQUEST', `halfLifeHours must be above 0, not ${timeDecay.halfLifeHours}`)
+}
+
+/** Whether the same question has the same answer for as long as the index stays. */
+function isLasting({ timeDecay, groupBy, cursor }: SearchQuery): boolean {
+  // Incidents change without the index.
+  return groupBy !== 'incident' && (timeDecay === undefined || cursor !== undefined)
+}
+
+/** All that makes the order of an answer; the pages of one have it in common. */
+function identityOf(query: SearchQuery): unknown {
+  const { limit, cursor, explain, image, vector, positives = [], negatives = [], ...rest } = query
+  const subjects = [{ image, vector }, ...positives, ...negatives].map(subjectKey)
+  return [rest, positives.length, subjects]
+}
+
+function subjectKey({ image, vector, ...rest }: SearchSubject): unknown {
+  const bytes = image ?? (vector && vectorToBytes(vector))
+  return [rest, bytes && createHash('sha256').update(bytes).digest('base64url'), image !== undefined]
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, dot, fault, systemClock } from '@sightline/core'
 import { IndexKeeper } from '@sightline/hub/index/index-keeper.js'
-import { matchProbability, Search, type SearchOptions } from '@sightline/hub/search/search.js'
+import { calibrate } from '@sightline/hub/search/calibration.js'
+import { Search, type SearchOptions } from '@sightline/hub/search/search.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -43,7 +44,7 @@ beforeAll(async () => {
   keeper = new IndexKeeper({ settings: { dir: join(root, 'index') }, store, ingest, model, log })
   await keeper.start()
   await keeper.caughtUp()
-  search = new Search({ store, index: keeper, model, log })
+  search = new Search({ store, index: keeper, model, clock: systemClock })
   // Ords 1 to 100: every tenth is a cat, the first of them on the yard.
   for (let i = 1; i <= 100; i++) {
     const vector = nearUnit(i % 10 === 0 ? cat : dog, 0.5, random)
@@ -135,7 +136,7 @@ describe('what cannot be answered is refused with a code', () => {
 test('the score is the softmax against the mean of the background, at any scale', () => {
   const background = Array.from({ length: 40 }, () => randomUnit(DIM, random))
   for (const logitScale of [1, 16, 100, 100_000]) {
-    const probability = matchProbability(cat, background, logitScale)
+    const probability = calibrate(cat, background, logitScale).score
     const mean = background.reduce((sum, v) => sum + Math.exp(logitScale * (dot(v, cat) - 1)), 0) / 40
     for (const s of [-1, 0, 0.3, 1]) {
       const e = Math.exp(logitScale * (s - 1))
@@ -145,6 +146,6 @@ test('the score is the softmax against the mean of the background, at any scale'
       expect(probability(s)).toBeLessThanOrEqual(1)
     }
   }
-  expect(matchProbability(cat, [], 16)(0.9)).toBe(0.5)
-  expect(matchProbability(cat, [cat], 16)(1)).toBeCloseTo(0.5, 6)
+  expect(calibrate(cat, [], 16).score(0.9)).toBe(0.5)
+  expect(calibrate(cat, [cat], 16).score(1)).toBeCloseTo(0.5, 6)
 })

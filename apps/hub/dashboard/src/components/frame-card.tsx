@@ -8,7 +8,7 @@ import { Thumbnail } from './thumbnail.tsx'
 export interface FrameCardProps {
   readonly frame: Frame | Hit
   readonly now: number
-  /** How many almost identical frames the card stands for; with a way to see them all. */
+  /** How many almost identical frames the card stands for; with a way to see others like it. */
   readonly alike?: number
   readonly onUnstack?: () => void
   readonly onOpen: (frame: Frame) => void
@@ -36,7 +36,7 @@ export function FrameCard({ frame, now, alike = 1, onUnstack, onOpen, onSimilar 
           <button
             type="button"
             class="frame-alike"
-            title={`Show all ${alike} almost identical frames`}
+            title={`Stands for ${alike} almost identical frames: show more like it`}
             onClick={() => {
               // This button goes; the focus stays on the card.
               open.current?.focus()

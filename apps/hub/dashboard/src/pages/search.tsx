@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { stackAlike } from '../alike.ts'
 import type { Frame, Hit, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
@@ -16,12 +15,13 @@ import {
   type SearchQuery,
 } from '../search-query.ts'
 import { useNow, useResource, useServices } from '../services.ts'
-import { variedSearch } from '../varied-search.ts'
 import { SearchBox, type Subject } from './search-box.tsx'
 import { SearchFilters } from './search-filters.tsx'
 
 const PAGE_SIZE = 24
 const MAX_CARDS = 96
+/** A camera that sees the same thing again and again must not fill an answer with it. */
+const DIVERSITY = 0.9
 const REFILL_MS = 4000
 const EXAMPLES = [
   'a cat',
@@ -141,7 +141,6 @@ function Results(props: ResultsProps) {
   const question = JSON.stringify([queryParams(query), pictureUrl])
   const [shown, setShown] = useState({ question, cards: PAGE_SIZE })
   const cards = shown.question === question ? shown.cards : PAGE_SIZE
-  const [unstacked, setUnstacked] = useState<ReadonlySet<string>>(new Set())
   const searchable = rangeFault(query) === undefined
   const { data, error, loading, reload } = useResource<Answer>(
     searchable ? (asked === undefined ? `${question} ${cards}` : question) : undefined,
@@ -150,7 +149,10 @@ function Results(props: ResultsProps) {
       if (asked === undefined) {
         return { frames: await api.frames({ limit: cards, ...filter }, signal), question }
       }
-      const { hits, tookMs } = await variedSearch(api, { subject: asked, filter }, PAGE_SIZE, signal)
+      const { hits, tookMs } = await api.search(
+        { subject: asked, filter, limit: MAX_CARDS, diversity: DIVERSITY },
+        signal,
+      )
       return { frames: hits, tookMs, question }
     },
   )
@@ -165,9 +167,9 @@ function Results(props: ResultsProps) {
 
   const current =
     searchable && data !== undefined && (loading || data.question === question) ? data : undefined
-  const stacks = stackAlike(current?.frames ?? [])
+  const frames = current?.frames ?? []
   // An answer holds all there is to show; of the newest frames, a full list may go on.
-  const more = asked === undefined ? stacks.length >= cards && cards < MAX_CARDS : stacks.length > cards
+  const more = asked === undefined ? frames.length >= cards && cards < MAX_CARDS : frames.length > cards
   const failed = error !== undefined && current?.question !== question
   const stale = loading && current?.question !== question
   return (
@@ -187,20 +189,18 @@ function Results(props: ResultsProps) {
       )}
       {!failed && current !== undefined && (
         <ul class="grid">
-          {stacks.slice(0, cards).map(({ top, frames }) =>
-            (unstacked.has(top.id) ? frames : [top]).map(frame => (
-              <li key={frame.id}>
-                <FrameCard
-                  frame={frame}
-                  now={now}
-                  alike={unstacked.has(top.id) ? 1 : frames.length}
-                  onUnstack={() => setUnstacked(new Set(unstacked).add(top.id))}
-                  onOpen={onOpen}
-                  onSimilar={onSimilar}
-                />
-              </li>
-            )),
-          )}
+          {frames.slice(0, cards).map(frame => (
+            <li key={frame.id}>
+              <FrameCard
+                frame={frame}
+                now={now}
+                alike={1 + (('alike' in frame && frame.alike) || 0)}
+                onUnstack={() => onSimilar(frame)}
+                onOpen={onOpen}
+                onSimilar={onSimilar}
+              />
+            </li>
+          ))}
         </ul>
       )}
       {!failed && more && (

@@ -1,14 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { FleetHealth } from '../../fleet/fleet-health.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { NodeShape } from '../shapes.ts'
 import { limitNode, nodeView } from '../views.ts'
 
-export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: LiveFeed }> = async (
-  app,
-  { store, live },
-) => {
+export const fleetRoutes: FastifyPluginAsyncTypebox<{
+  store: RecordStore
+  health: FleetHealth
+  live: LiveFeed
+}> = async (app, { store, health, live }) => {
   app.get(
     '/nodes',
     {
@@ -22,7 +24,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
       nodes: store
         .nodes()
         .filter(node => scope.seesNode(node))
-        .map(record => limitNode(nodeView(record, store), scope)),
+        .map(record => limitNode(nodeView(record, store, health), scope)),
     }),
   )
 
@@ -35,11 +37,18 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
-          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes.',
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: a command of a device and what it answered; `config`: how far a device is from its desired configuration.' +
+          ' `saved-search`: a ' +
+          'frame that a saved search was waiting for. With Last-Event-ID what was missed follows, or `resync`.',
       },
     },
-    ({ caller }, reply) => {
-      live.attach(reply.raw, {}, caller)
+    (request, reply) => {
+      const seen = request.headers['last-event-id']
+      live.attach(
+        reply.raw,
+        {},
+        { ...request.caller, lastEventId: typeof seen === 'string' ? seen : undefined },
+      )
       reply.hijack()
     },
   )

@@ -1,11 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fault } from '@sightline/core'
 import { Type } from 'typebox'
+import { neighboursOf } from '../../search/neighbours.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
+/** Without the name: a schema may be used once under it. */
+const Neighbour = Type.Object(FrameShape.properties)
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 300 }) })
 
 export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = async (app, { store }) => {
@@ -34,6 +37,30 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
       const frame = store.frame(id)
       if (frame === undefined || !scope.sees(frame)) throw fault('API_NOT_FOUND', `no frame ${id}`)
       return frameView(frame)
+    },
+  )
+
+  app.get(
+    '/frames/:id/neighbours',
+    {
+      config: { role: 'viewer', limited: true },
+      schema: {
+        summary: 'What the same camera saw before and after a frame',
+        params: Id,
+        querystring: Type.Object({ limit: Limit(6, 50) }, { additionalProperties: false }),
+        response: {
+          200: Type.Object({
+            before: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
+            after: Type.Array(Neighbour, { description: 'Nearest first; at most limit.' }),
+          }),
+        },
+      },
+    },
+    async ({ params: { id }, query, caller: { scope } }) => {
+      const frame = store.frame(id)
+      if (frame === undefined || !scope.sees(frame)) throw fault('API_NOT_FOUND', `no frame ${id}`)
+      const { before, after } = neighboursOf(frame, query.limit ?? 6, store)
+      return { before: before.map(frameView), after: after.map(frameView) }
     },
   )
 

@@ -1,53 +1,34 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { fault } from '@sightline/core'
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Metrics } from '../../metrics.ts'
-import type { Search, SearchQuery } from '../../search/search.ts'
+import type { SearchQuery } from '../../search/query.ts'
+import type { Search } from '../../search/search.ts'
 import { parseFilter } from '../filter.ts'
-import { FilterShape, HitShape, Limit } from '../shapes.ts'
-import { frameView } from '../views.ts'
+import {
+  ContributionShape,
+  FrameId,
+  HitShape,
+  QuestionShape,
+  SearchAnswer,
+  SearchBody,
+  SimpleShape,
+  Text,
+} from '../search-shapes.ts'
+import { answerView, hitView, queryOf } from '../search-views.ts'
 
-const Text = Type.String({ minLength: 1, maxLength: 2000 })
-const MinScore = Type.Optional(Type.Number({ minimum: 0, maximum: 1 }))
-
-const SimpleQuery = Type.Object(
-  { text: Text, limit: Limit(24, 200), minScore: MinScore, ...FilterShape },
-  { additionalProperties: false },
-)
-
-const JsonQuery = Type.Object(
-  {
-    text: Type.Optional(Text),
-    image: Type.Optional(Type.String({ minLength: 1, description: 'A JPEG, PNG or WebP file in base64.' })),
-    id: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 300, description: 'A stored frame: more like this.' }),
-    ),
-    vector: Type.Optional(Type.Array(Type.Number(), { minItems: 8, maxItems: 4096 })),
-    limit: Limit(24, 200),
-    minScore: MinScore,
-    filter: Type.Optional(Type.Object(FilterShape, { additionalProperties: false })),
-  },
-  { additionalProperties: false },
-)
+const SimpleQuery = Type.Object({ text: Text, ...SimpleShape }, { additionalProperties: false })
+const SimilarQuery = Type.Object(SimpleShape, { additionalProperties: false })
 
 /** Multipart fields; the file arrives as bytes. */
 const UploadQuery = Type.Object(
   {
     // Already bytes when the schema sees it, hence no type.
     image: Type.Unsafe<Buffer>({ description: 'A JPEG, PNG or WebP file.' }),
-    limit: Limit(24, 200),
-    minScore: MinScore,
-    ...FilterShape,
+    ...SimpleShape,
   },
   { additionalProperties: false },
 )
-
-const Answer = Type.Object({
-  hits: Type.Array(HitShape),
-  tookMs: Type.Number(),
-  model: Type.Object({ name: Type.String(), fingerprint: Type.String() }),
-})
 
 export interface SearchParts {
   readonly search: Search
@@ -55,18 +36,18 @@ export interface SearchParts {
 }
 
 export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, { search, seconds }) => {
+  /** No more than the caller may see. */
+  const narrowed = (query: SearchQuery, { caller: { scope } }: FastifyRequest): SearchQuery => ({
+    ...query,
+    filter: scope.narrow(query.filter ?? {}),
+  })
   const answer = async (
-    asked: SearchQuery,
-    { caller: { scope } }: FastifyRequest,
-  ): Promise<Static<typeof Answer>> => {
-    const query = { ...asked, filter: scope.narrow(asked.filter ?? {}) }
-    const { hits, tookMs, model } = await search.search(query)
-    seconds.observe(tookMs / 1000)
-    return {
-      hits: hits.map(hit => ({ ...frameView(hit.frame), similarity: hit.similarity, score: hit.score })),
-      tookMs,
-      model,
-    }
+    query: SearchQuery,
+    request: FastifyRequest,
+  ): Promise<Static<typeof SearchAnswer>> => {
+    const result = await search.search(narrowed(query, request))
+    seconds.observe(result.tookMs / 1000)
+    return answerView(result)
   }
 
   app.get(
@@ -76,12 +57,12 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
       schema: {
         summary: 'Search all frames by words',
         querystring: SimpleQuery,
-        response: { 200: Answer },
+        response: { 200: SearchAnswer },
       },
     },
     request => {
-      const { text, limit, minScore, ...filter } = request.query
-      return answer({ text, limit: limit ?? 24, minScore, filter: parseFilter(filter) }, request)
+      const { text, ...simple } = request.query
+      return answer({ text, ...simpleQuery(simple) }, request)
     },
   )
 
@@ -90,35 +71,72 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
     {
       config: { role: 'viewer', limited: true },
       schema: {
-        summary: 'Search by words, picture, stored frame or vector (exactly one of them)',
+        summary: 'Search by words, picture, stored frame or vector, or by several with weights',
+        description:
+          'At most one of text, image, id and vector, which is a positive of weight 1, and any positives and negatives ' +
+          'beside it. A form carries a picture and the fields of the GET form.',
         consumes: ['application/json', 'multipart/form-data'],
         body: {
           content: {
-            'application/json': { schema: JsonQuery },
+            'application/json': { schema: SearchBody },
             'multipart/form-data': { schema: UploadQuery },
           },
         },
-        response: { 200: Answer },
+        response: { 200: SearchAnswer },
       },
     },
     request => {
       if (request.isMultipart()) {
-        const { image, limit, minScore, ...filter } = request.body as Static<typeof UploadQuery>
-        return answer({ image, limit: limit ?? 24, minScore, filter: parseFilter(filter) }, request)
+        const { image, ...simple } = request.body as Static<typeof UploadQuery>
+        return answer({ image, ...simpleQuery(simple) }, request)
       }
-      return answer(jsonQuery(request.body as Static<typeof JsonQuery>), request)
+      return answer(queryOf(request.body as Static<typeof SearchBody>), request)
+    },
+  )
+
+  app.get(
+    '/frames/:id/similar',
+    {
+      config: { role: 'viewer', limited: true },
+      schema: {
+        summary: 'More like a stored frame',
+        params: Type.Object({ id: FrameId }),
+        querystring: SimilarQuery,
+        response: { 200: SearchAnswer },
+      },
+    },
+    request => answer({ id: request.params.id, ...simpleQuery(request.query) }, request),
+  )
+
+  app.post(
+    '/explain',
+    {
+      config: { role: 'viewer', limited: true },
+      schema: {
+        summary: 'Why a frame is a hit: the contribution of each part of the query',
+        body: Type.Object({ frame: FrameId, ...QuestionShape }, { additionalProperties: false }),
+        response: {
+          200: Type.Object({ ...HitShape.properties, contributions: Type.Array(ContributionShape) }),
+        },
+      },
+    },
+    async request => {
+      const { frame, ...question } = request.body
+      const { contributions, ...hit } = await search.explain(narrowed(queryOf(question), request), frame)
+      return { ...hitView(hit), contributions: [...contributions] }
     },
   )
 }
 
-function jsonQuery(body: Static<typeof JsonQuery>): SearchQuery {
-  const { text, image, id, vector } = body
-  const common = { limit: body.limit ?? 24, minScore: body.minScore, filter: parseFilter(body.filter ?? {}) }
-  const given = [text, image, id, vector].filter(part => part !== undefined).length
-  if (given !== 1)
-    throw fault('API_BAD_REQUEST', `give exactly one of text, image, id and vector, not ${given}`)
-  if (text !== undefined) return { ...common, text }
-  if (image !== undefined) return { ...common, image: Buffer.from(image, 'base64') }
-  if (id !== undefined) return { ...common, id }
-  return { ...common, vector: Float32Array.from(vector ?? []) }
+function simpleQuery(simple: Static<typeof SimilarQuery>): SearchQuery {
+  const { limit, cursor, minScore, diversity, groupBy, facets, ...filter } = simple
+  return {
+    limit: limit ?? 24,
+    cursor,
+    minScore,
+    diversity: diversity === undefined ? undefined : { lambda: diversity },
+    groupBy,
+    facets,
+    filter: parseFilter(filter),
+  }
 }
