@@ -12,6 +12,7 @@ import {
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
+import { addPeopleCommands } from './cli/people-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSearchCommands } from './cli/search-command.ts'
@@ -45,6 +46,9 @@ async function serve({ config }: { config?: string }): Promise<void> {
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${broker.url ?? address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
+  const setupUrl = hub.setupUrl()
+  if (setupUrl !== undefined)
+    console.log(`nobody can sign in yet: make the first admin at ${setupUrl} (once, until the hub stops)`)
 }
 
 /** Of URLs such as index.postgres.url. */
@@ -66,6 +70,7 @@ const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)
 addCertsCommands(program)
+addPeopleCommands(program)
 const config = program.command('config').description('settings')
 config
   .command('schema')

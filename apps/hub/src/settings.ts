@@ -148,6 +148,28 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    auth: Type.Object(
+      {
+        required: Type.Enum(['auto', 'always', 'never'], {
+          default: 'auto',
+          description:
+            'Whether people sign in. auto: beyond loopback or behind a proxy, and everywhere once there has been a user. never: on loopback only (docs/security.md).',
+        }),
+        sessionIdleMinutes: Type.Integer({
+          minimum: 1,
+          maximum: 43_200,
+          default: 720,
+          description: 'A session that is not used for so long ends.',
+        }),
+        sessionDays: Type.Integer({
+          minimum: 1,
+          maximum: 365,
+          default: 7,
+          description: 'A session ends after so long, used or not.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     model: Type.Object(
       {
         dir: Type.Optional(
@@ -287,6 +309,7 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_BROKER_USERNAME: 'broker.username',
   SIGHTLINE_BROKER_PASSWORD_FILE: 'broker.passwordFile',
   SIGHTLINE_BROKER_CA_FILE: 'broker.caFile',
+  SIGHTLINE_AUTH_REQUIRED: 'auth.required',
   SIGHTLINE_TLS_MODE: 'tls.mode',
   SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
   SIGHTLINE_TLS_KEY_FILE: 'tls.keyFile',
@@ -301,7 +324,12 @@ export const HUB_ENVIRONMENT = {
 /** What the schema cannot say. @throws CONFIG_INVALID */
 export function checkHubSettings(settings: HubSettings): HubSettings {
   const faults: SchemaFault[] = []
-  const { mqtt, broker, tls } = settings
+  const { auth, http, mqtt, broker, tls } = settings
+  if (auth.required === 'never' && (!isLoopback(http.host) || tls.terminated))
+    faults.push({
+      path: 'auth.required',
+      message: 'never lets everybody in as admin: it needs http.host on loopback, and no tls.terminated',
+    })
   if (broker.access === 'open' && (!isLoopback(mqtt.host) || tls.terminated)) {
     faults.push({
       path: 'broker.access',
