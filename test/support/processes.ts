@@ -38,6 +38,15 @@ export class Program {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** Whether it was ended by `kill -9`, its own included. */
+  get killed(): boolean {
+    return this.#child.signalCode === 'SIGKILL'
+  }
+
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
@@ -86,17 +95,26 @@ export interface HubHandle {
   readonly mqttPort: number
 }
 
+export interface HubExtras {
+  readonly env?: Readonly<Record<string, string>>
+  /** Gets the process before it is ready, which it may never be. */
+  readonly onSpawn?: (program: Program) => void
+}
+
 /** Starts a hub on free ports (or on those given, to restart one where it was) and waits until it is ready. */
 export async function startHub(
   dir: string,
   ports: { httpPort: number; mqttPort: number } = { httpPort: 0, mqttPort: 0 },
   args: readonly string[] = [],
+  { env = {}, onSpawn = () => {} }: HubExtras = {},
 ): Promise<HubHandle> {
   const program = new Program(HUB, ['serve', ...args], {
+    ...env,
     SIGHTLINE_DATA_DIR: join(dir, 'hub'),
     SIGHTLINE_HTTP_PORT: String(ports.httpPort),
     SIGHTLINE_MQTT_PORT: String(ports.mqttPort),
   })
+  onSpawn(program)
   const [, url, httpPort, mqttPort] = await program.line(
     /^hub ready: (http:\/\/\S+:(\d+)).* mqtt:\/\/\S+:(\d+)/,
   )

@@ -2,20 +2,27 @@ import { join, resolve } from 'node:path'
 import {
   type Clock,
   exponentialBackoff,
+  type FailPoint,
   Lifecycle,
   type Log,
   modelFingerprint,
   type Service,
+  setLogLevel,
 } from '@sightline/core'
+import { canaryPictures } from '@sightline/core/clip/canary.js'
 import { readManifest } from '@sightline/core/clip/model-files.js'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { ulid } from 'ulid'
 import { ActionQueue } from './actions/action-queue.ts'
 import { ActionRunner } from './actions/action-runner.ts'
 import { openActions } from './actions/open-actions.ts'
+import { CameraGroup } from './camera/camera-group.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
+import { MetricsPage } from './http/metrics-page.ts'
+import type { Reading } from './http/reading.ts'
+import { StatusServer } from './http/status-server.ts'
 import { LateModel } from './late-model.ts'
 import { Metrics } from './metrics.ts'
 import { EMBEDDED_MODEL, modelCacheDir } from './model-dir.ts'
@@ -23,9 +30,9 @@ import { type IncidentStep, Incidents } from './moderation/incidents.ts'
 import { RuleCache } from './moderation/rule-cache.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { Pipeline } from './pipeline.ts'
-import type { AgentSettings } from './settings.ts'
-import { Link } from './uplink/link.ts'
-import { downlinkTopics, type SelfReport, Uplink } from './uplink/uplink.ts'
+import { type AgentCamera, type AgentSettings, effectiveCameras } from './settings.ts'
+import { type BrokerLogin, Link } from './uplink/link.ts'
+import { downlinkTopics, type FleetHandlers, type SelfReport, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
 /** Longest wait for a connection on which to say that the model cannot be opened. */
@@ -36,9 +43,26 @@ const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
   readonly fingerprint: string
+  /** Of the status server; 0 while it does not listen. */
+  readonly statusPort: number
   start(): Promise<void>
   /** Lets the cameras finish their frames, sends what it can in a bounded time, and closes everything. */
   stop(): Promise<void>
+  /** Takes over what can change while it runs: see `appliesLive`. @throws CAMERA_BAD_SOURCE; then nothing has changed */
+  apply(settings: AgentSettings): Promise<void>
+  /** The model waits for an engine that is being made for this device. */
+  readonly building: boolean
+  /** Passes a picture through the model in use. @throws MODEL_* */
+  probe(): Promise<void>
+  counts(): { readonly framesSeen: number; readonly framesEmbedded: number; readonly framesFailed: number }
+  /** To the hub, at once. @throws BROKER_UNREACHABLE */
+  tell(type: 'cfg/reported' | 'reply', payload: Uint8Array): Promise<void>
+  /** The state changed for reasons of its host's. */
+  stateChanged(): void
+  /** Leaves the broker and logs in again. */
+  reconnect(): void
+  readonly online: boolean
+  readonly cameras: Pick<CameraGroup, 'statuses' | 'nextFrame' | 'restart'>
 }
 
 export interface AgentOptions {
@@ -52,17 +76,22 @@ export interface AgentOptions {
   readonly open?: typeof openModel
   /** Ed25519 public keys that may sign rules, PEM; none: the first signer seen is trusted, and no other. */
   readonly trustedKeys?: readonly string[]
+  /** What the hub decides for this device, and how the device shows itself there. */
+  readonly fleet?: FleetHandlers & {
+    readonly login: (() => BrokerLogin) | undefined
+    readonly configVersion: () => number
+  }
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of an agent are made and joined. */
 export async function createAgent(options: AgentOptions): Promise<Agent> {
-  const { settings, log, clock, version, onIncident = () => {}, open = openModel } = options
+  const { settings, log, clock, version, fleet, failPoint } = options
+  const { onIncident = () => {}, open = openModel } = options
   const dir = resolve(settings.dataDir)
   const address = { site: settings.site, node: settings.node }
-  const cameras = settings.cameras.map(each => ({
-    settings: each,
-    camera: openCamera({ settings: each, clock }),
-  }))
+  checkSources(settings.cameras, clock)
 
   const actions = await openActions({ settings: settings.actions, clock, log })
   const { threads, provider, dir: modelDir = EMBEDDED_MODEL } = settings.model
@@ -92,11 +121,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     clock,
     log,
     newId: ulid,
+    failPoint,
   })
   const metrics = new Metrics()
   const incidents = new Incidents({ newId: ulid })
   const onChange = () => uplink.stateChanged()
-  const rulesGroup = settings.rules.group
+  let rulesGroup = settings.rules.group
   const topics = downlinkTopics(address, model.fingerprint, rulesGroup)
   const { trustedKeys } = options
   const rules = new RuleCache({
@@ -108,13 +138,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     onChange,
   })
 
-  const supervisors = cameras.map(({ camera }) => {
-    const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
-    const onDrop = () => {
-      metrics.framesDropped++
-    }
-    return new CameraSupervisor({ camera, backoff, clock, log }, { onStatus: onChange, onDrop })
-  })
   const queue = new ActionQueue({
     outbox,
     actions: settings.actions,
@@ -136,10 +159,35 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     runner.poke()
     onIncident(step)
   }
+  // Cameras that are no longer configured send nothing that could end their incidents.
+  const endAllBut = async (names: ReadonlySet<string>) => {
+    const ended = incidents.endAllBut(names)
+    await outbox.appendEvents(ended, () => queue.take(ended, rules.current))
+    runner.poke()
+  }
   const parts = { model, rules, incidents, outbox, actions: queue, metrics, clock, log, onIncident: announce }
-  const pipelines = cameras.map(({ settings: camera }, i) => {
-    const frames = (signal: AbortSignal) => supervisors[i]!.frames(signal)
-    return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts })
+  const cameras: CameraGroup = new CameraGroup({
+    cameras: effectiveCameras(settings),
+    open: camera => {
+      const backoff = exponentialBackoff(CAMERA_BACKOFF.baseMs, CAMERA_BACKOFF.maxMs)
+      const onDrop = () => {
+        metrics.framesDropped++
+      }
+      const source = openCamera({ settings: camera, clock })
+      const supervisor = new CameraSupervisor(
+        { camera: source, backoff, clock, log },
+        { onStatus: onChange, onDrop },
+      )
+      return {
+        status: () => supervisor.status(),
+        run: (stopping, tap) => {
+          const frames = (signal: AbortSignal) => tap.through(supervisor.frames(signal))
+          return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts }).run(stopping)
+        },
+      }
+    },
+    onChange: endAllBut,
+    log,
   })
 
   const startedMs = clock.monotonic()
@@ -151,10 +199,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...(model.starting === undefined ? {} : { starting: model.starting }),
       rulesGroup,
       rulesVersion: rules.version,
-      configVersion: 0,
+      configVersion: fleet?.configVersion() ?? 0,
       ...(rules.error === undefined ? {} : { rulesError: rules.error }),
       ...missingActions(queue.missing(rules.current?.all() ?? [])),
-      cameras: supervisors.map(supervisor => supervisor.status()),
+      cameras: cameras.statuses(),
     }),
     stats: () => {
       const { records, bytes, dropped } = outbox.counts
@@ -166,6 +214,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         framesFailed: metrics.framesFailed,
         outboxRecords: records,
         outboxBytes: bytes,
+        outboxMaxBytes: settings.outbox.maxBytes,
         outboxDropped: dropped,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
@@ -173,7 +222,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         actionsFailed: metrics.actionsFailed,
         actionsDropped: metrics.actionsDropped,
         rssBytes: process.memoryUsage.rss(),
-        cameras: supervisors.map(supervisor => supervisor.status()),
+        cameras: cameras.statuses(),
       }
     },
   }
@@ -182,7 +231,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       ...settings.broker,
       // Names may hold dots, but no tilde: two devices never share an id.
       clientId: `${address.site}~${address.node}`,
-      subscriptions: [topics.rules, topics.ack],
+      subscriptions: Object.values(topics),
+      ...(fleet?.login === undefined ? {} : { login: fleet.login }),
     },
     backoff: exponentialBackoff(BROKER_BACKOFF.baseMs, BROKER_BACKOFF.maxMs),
     clock,
@@ -198,32 +248,82 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     link,
     report,
     onRules,
+    ...(fleet === undefined ? {} : { fleet }),
     clock,
     log,
+    failPoint,
   })
 
+  const read = (): Reading => ({
+    modelReady: model.starting === undefined,
+    starting: model.starting?.error ?? model.starting?.phase,
+    online: link.up,
+    provider: model.provider,
+    fingerprint: model.fingerprint,
+    rulesVersion: rules.version,
+    outbox: outbox.counts,
+    outboxMaxBytes: settings.outbox.maxBytes,
+    cameras: cameras.statuses(),
+  })
+  const page = new MetricsPage({ metrics, read, version })
+  const status = new StatusServer({ settings: settings.http, page, read, log })
+
+  let closing: Promise<void> | undefined
   const storage: Service = {
     name: 'storage',
     start: async () => {
-      await rules.load()
-      incidents.restore(outbox.openIncidents())
-      // Cameras that are no longer configured send nothing that could end theirs.
-      const ended = incidents.endAllBut(new Set(settings.cameras.map(({ name }) => name)))
-      await outbox.appendEvents(ended, () => queue.take(ended, rules.current))
+      try {
+        await rules.load()
+        incidents.restore(outbox.openIncidents())
+        await endAllBut(new Set(settings.cameras.map(({ name }) => name)))
+      } catch (error) {
+        // What failed to start is not stopped, and another agent may follow in this process.
+        await storage.stop()
+        throw error
+      }
     },
-    stop: async () => {
-      await rules.close()
-      await outbox.close()
+    stop: () => {
+      closing ??= rules.close().then(() => outbox.close())
+      return closing
     },
   }
-  const lifecycle = new Lifecycle({
-    services: [storage, runner, uplink, model, new PipelineGroup({ pipelines, log })],
-    log,
-  })
+  const lifecycle = new Lifecycle({ services: [status, storage, runner, uplink, model, cameras], log })
   return {
     fingerprint: model.fingerprint,
+    get statusPort() {
+      return status.port
+    },
     start: () => lifecycle.start(),
-    stop: () => lifecycle.stop(),
+    stop: async () => {
+      await lifecycle.stop()
+      // One that was never started has its files open, too.
+      await storage.stop()
+    },
+    apply: async next => {
+      await cameras.apply(effectiveCameras(next))
+      setLogLevel(log, next.log.level)
+      uplink.configure(next.uplink)
+      if (next.rules.group !== rulesGroup) {
+        rulesGroup = next.rules.group
+        rules.moveTo(downlinkTopics(address, model.fingerprint, rulesGroup).rules)
+        await uplink.joinGroup(rulesGroup)
+      }
+      uplink.stateChanged()
+    },
+    get building() {
+      return model.starting?.phase === 'building-engine'
+    },
+    probe: async () => {
+      await model.encodeImages([canaryPictures()[0]])
+    },
+    counts: () => metrics,
+    tell: (type, payload) => uplink.tell(type, payload),
+    stateChanged: onChange,
+    reconnect: () => link.reconnect(),
+    get online() {
+      return link.up
+    },
+    cameras,
   }
 }
 
@@ -231,30 +331,7 @@ function missingActions(names: readonly string[]): { missingActions?: string[] }
   return names.length === 0 ? {} : { missingActions: names.slice(0, MAX_MISSING_ACTIONS) }
 }
 
-/** All cameras of an agent, side by side. */
-class PipelineGroup implements Service {
-  readonly name = 'cameras'
-  readonly #pipelines: readonly Pipeline[]
-  readonly #log: Log
-  readonly #stopping = new AbortController()
-  #running: Promise<unknown> | undefined
-
-  constructor({ pipelines, log }: { pipelines: readonly Pipeline[]; log: Log }) {
-    this.#pipelines = pipelines
-    this.#log = log
-  }
-
-  async start(): Promise<void> {
-    const { signal } = this.#stopping
-    this.#running = Promise.all(
-      this.#pipelines.map(pipeline =>
-        pipeline.run(signal).catch(err => this.#log.error({ err }, 'a camera was given up')),
-      ),
-    )
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-  }
+/** Before anything is opened that would have to be closed again. @throws CAMERA_BAD_SOURCE */
+function checkSources(cameras: readonly AgentCamera[], clock: Clock): void {
+  for (const settings of cameras) openCamera({ settings, clock })
 }

@@ -1,50 +1,51 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import {
   createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
   faultText,
-  isName,
-  loadConfig,
   onShutdownSignal,
   redactUrl,
+  ServiceManager,
   systemClock,
 } from '@sightline/core'
 import { Command } from 'commander'
 import { publicActions } from './actions/action-settings.ts'
-import { createAgent } from './agent.ts'
 import { addFieldCommands } from './cli/field-commands.ts'
+import { LogRing } from './commands/log-ring.ts'
+import { createDevice } from './device.ts'
+import { loadOwnSettings } from './device-settings.ts'
 import type { IncidentStep } from './moderation/incidents.ts'
-import { AGENT_ENVIRONMENT, AgentSettings, checkAgentSettings } from './settings.ts'
+import { AgentSettings } from './settings.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
-async function readSettings(file: string | undefined): Promise<AgentSettings & { node: string }> {
-  const settings = checkAgentSettings(
-    await loadConfig({ schema: AgentSettings, file, environment: AGENT_ENVIRONMENT, env: process.env }),
-  )
-  return { ...settings, node: settings.node ?? nodeName() }
-}
-
-/** The host name as far as a topic may hold it. */
-function nodeName(): string {
-  const name = hostname()
-    .replace(/[^A-Za-z0-9._-]/g, '-')
-    .replace(/^[^A-Za-z0-9]+/, '')
-    .slice(0, 64)
-  return isName(name) ? name : 'agent'
-}
-
 async function run({ config, announce }: { config?: string; announce?: boolean }): Promise<void> {
-  const settings = await readSettings(config)
-  const log = createLog({ name: 'agent', level: settings.log.level })
+  const { settings: own } = await loadOwnSettings(config)
+  const logs = new LogRing(process.stderr)
+  const log = createLog({ name: 'agent', level: own.log.level, destination: logs })
   const onIncident = announce ? print : () => {}
-  const agent = await createAgent({ settings, log, clock: systemClock, version, onIncident })
-  onShutdownSignal(() => agent.stop())
-  await agent.start()
-  const { site, node, cameras, broker } = settings
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
+  const device = await createDevice({
+    settings: own,
+    log,
+    logs,
+    clock: systemClock,
+    version,
+    onIncident,
+    failPoint,
+  })
+  const manager = new ServiceManager({ env: process.env, log })
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await device.stop()
+  })
+  if (!(await device.start())) return
+  await manager.ready()
+  const { site, node, cameras, broker } = device.settings
   console.log(`agent ready: ${site}/${node} · ${cameras.length} cameras · ${redactUrl(broker.url)}`)
 }
 
@@ -64,7 +65,7 @@ program
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .option('--announce', 'print a line for every incident')
   .action(run)
-addFieldCommands(program, { version, readSettings })
+addFieldCommands(program, { version, readSettings: loadOwnSettings })
 const config = program.command('config').description('settings')
 config
   .command('schema')
@@ -75,7 +76,7 @@ config
   .description('check settings and print them with the defaults filled in')
   .argument('[file]', 'YAML settings')
   .action(async (file: string | undefined) => {
-    const settings = await readSettings(file)
+    const { settings } = await loadOwnSettings(file)
     const cameras = settings.cameras.map(camera => ({ ...camera, source: redactUrl(camera.source) }))
     const broker = { ...settings.broker, url: redactUrl(settings.broker.url) }
     const actions = publicActions(settings.actions)

@@ -4,8 +4,11 @@ const WINDOW = 512
 export class Timings {
   readonly #samples: number[] = []
   #at = 0
+  /** Hears of every sample. */
+  onSample: (milliseconds: number) => void = () => {}
 
   add(milliseconds: number): void {
+    this.onSample(milliseconds)
     this.#samples[this.#at] = milliseconds
     this.#at = (this.#at + 1) % WINDOW
   }

@@ -1,9 +1,14 @@
 import { checkConfig, fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
+import { MODEL_NAME } from '@sightline/models/registry/schema.js'
 import { type Static, Type } from 'typebox'
 import { Actions, ActionsExec, actionFaults } from './actions/action-settings.ts'
 
 const MIB = 1024 * 1024
+
+/** From most to least. */
+export const THUMBNAIL_POLICIES = ['all', 'fired', 'none'] as const
+export type ThumbnailPolicy = (typeof THUMBNAIL_POLICIES)[number]
 
 const Gate = Type.Object(
   {
@@ -75,8 +80,19 @@ export const AgentSettings = Type.Object(
       description: 'Outbox and saved rules. Created when missing.',
     }),
     cameras: Type.Array(Camera, { default: [], maxItems: 256 }),
+    thumbnails: Type.Enum([...THUMBNAIL_POLICIES], {
+      default: 'all',
+      description: 'For all cameras at once: a camera may send fewer thumbnails than this says, never more.',
+    }),
     model: Type.Object(
       {
+        name: Type.Optional(
+          Type.String({
+            pattern: MODEL_NAME,
+            description:
+              "Model of the hub's store, pulled when it is not here yet; goes before `dir`. Needs an enrolled device.",
+          }),
+        ),
         dir: Type.Optional(
           Type.String({ minLength: 1, description: 'Model directory; default: the embedded model.' }),
         ),
@@ -166,6 +182,23 @@ export const AgentSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    http: Type.Object(
+      {
+        host: Type.String({
+          minLength: 1,
+          default: '127.0.0.1',
+          description: 'Address for /healthz, /readyz and /metrics of the device. They ask nobody who he is.',
+        }),
+        port: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 65_535,
+            description: 'Their port, by custom 9464; without one nothing listens. 0: any free port.',
+          }),
+        ),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     log: Type.Object(
       {
         level: Type.Enum([...LOG_LEVELS], { default: 'info' }),
@@ -188,6 +221,9 @@ export const AGENT_ENVIRONMENT = {
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_MODEL_THREADS: 'model.threads',
+  // Not SIGHTLINE_HTTP_*: those are the hub's, which may run in the same environment.
+  SIGHTLINE_AGENT_HTTP_HOST: 'http.host',
+  SIGHTLINE_AGENT_HTTP_PORT: 'http.port',
   SIGHTLINE_LOG_LEVEL: 'log.level',
 } as const
 
@@ -208,4 +244,12 @@ export function checkAgentSettings(settings: AgentSettings): AgentSettings {
 /** Settings from a plain document, as from a file without one. @throws CONFIG_INVALID */
 export function agentSettings(document: Record<string, unknown>): AgentSettings {
   return checkAgentSettings(checkConfig(AgentSettings, document, 'the settings'))
+}
+
+/** The cameras under what holds for all of them. */
+export function effectiveCameras({ cameras, thumbnails }: AgentSettings): AgentCamera[] {
+  const rank = (policy: ThumbnailPolicy) => THUMBNAIL_POLICIES.indexOf(policy)
+  return cameras.map(camera =>
+    rank(thumbnails) > rank(camera.thumbnails) ? { ...camera, thumbnails } : camera,
+  )
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, Lifecycle, type Log } from '@sightline/core'
+import { type Clock, type FailPoint, Lifecycle, type Log } from '@sightline/core'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
@@ -9,15 +9,22 @@ import { HttpApi } from './api/server.ts'
 import { Broker } from './broker/broker.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { DriftReport } from './drift/drift-report.ts'
+import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
+import { FleetHealth } from './fleet/fleet-health.ts'
+import { fleetTables } from './fleet/fleet-tables.ts'
+import { greetDevices } from './fleet/greeting.ts'
 import { hubUrls, hubUrlsElsewhere } from './fleet/hub-urls.ts'
 import { LiveDevices } from './fleet/live-devices.ts'
 import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
+import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
+import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { RecallProbe } from './index/recall-probe.ts'
+import type { Publish } from './ingest/ack-sender.ts'
 import { Importer } from './ingest/importer.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { hubProbes, Metrics } from './metrics.ts'
@@ -55,10 +62,12 @@ export interface HubOptions {
   readonly log: Log
   readonly clock: Clock
   readonly version: string
+  /** Called where a crash is most awkward; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** Composition root: the only place where the parts of a hub are made and joined. */
-export async function createHub({ settings, log, clock, version }: HubOptions): Promise<Hub> {
+export async function createHub({ settings, log, clock, version, failPoint }: HubOptions): Promise<Hub> {
   checkHubSettings(settings)
   const dir = resolve(settings.dataDir)
   await mkdir(dir, { recursive: true })
@@ -77,11 +86,25 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     minFreeBytes: settings.store.minFreeBytes,
     clock,
     log,
+    failPoint,
   })
   const metrics = new Metrics()
   const rollCall = new RollCall({ store, log })
 
-  const ingest: Ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
+  const publish: Publish = message => broker.publish(message)
+  const fleet = fleetTables(store.environment)
+  const shadow = new Shadow({ tables: fleet, publish, clock, log })
+  const commands = new Commands({ tables: fleet, publish, clock, log })
+  const ingest: Ingest = new Ingest({
+    store,
+    publish,
+    fleet: {
+      takeReported: (address, reported) => shadow.takeReported(address, reported),
+      takeReply: (address, reply) => commands.takeReply(address, reply),
+    },
+    clock,
+    log,
+  })
   const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
   const audit = new AuditLog({ environment: store.environment, clock, log })
   const registry = new LmdbDeviceRegistry(store.environment)
@@ -104,7 +127,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     log,
   })
   const index = new IndexKeeper({
-    settings: { dir: join(dir, 'index'), ...settings.index },
+    settings: { dir: join(dir, 'index'), failPoint, ...settings.index },
     store,
     ingest,
     model,
@@ -125,6 +148,8 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     clock,
     log,
   })
+  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock })
+  greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, clock })
@@ -174,6 +199,9 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
       moderator,
       backtest,
       reviews,
+      shadow,
+      commands,
+      health,
       eraser,
       ruleParts,
       audit,
@@ -192,6 +220,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
   metrics.observe(
     hubProbes({ search, model, index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }),
   )
+  observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.
   const opened = (name: string, close: () => Promise<void>) => ({ name, start: async () => {}, stop: close })
   const services = [
@@ -208,6 +237,7 @@ export async function createHub({ settings, log, clock, version }: HubOptions): 
     broker,
     liveDevices,
     rules,
+    shadow,
     ...(learner === undefined ? [] : [learner]),
     ...(settings.homeAssistant.enabled ? [homeAssistant] : []),
     backtest,

@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { createLog, faultText, onShutdownSignal, systemClock } from '@sightline/core'
+import {
+  createLog,
+  FAIL_POINT_VARIABLE,
+  failPointFrom,
+  faultText,
+  onShutdownSignal,
+  ServiceManager,
+  systemClock,
+} from '@sightline/core'
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
@@ -19,15 +27,21 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 async function serve({ config }: { config?: string }): Promise<void> {
   const settings = await readSettings(config)
   const log = createLog({ name: 'hub', level: settings.log.level })
+  const failPoint = failPointFrom(process.env[FAIL_POINT_VARIABLE])
   // Only here: the other commands need no model runtime, which takes a second to load.
   const { createHub } = await import('./hub.ts')
-  const hub = await createHub({ settings, log, clock: systemClock, version })
+  const hub = await createHub({ settings, log, clock: systemClock, version, failPoint })
+  const manager = new ServiceManager({ env: process.env, log })
   await hub.start()
-  onShutdownSignal(() => hub.stop())
+  onShutdownSignal(async () => {
+    await manager.stopping()
+    await hub.stop()
+  })
   process.on('SIGHUP', () => void hub.reload())
   const { http, mqtt, tls } = settings
   const address = (scheme: string, host: string, port: number) =>
     `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
+  await manager.ready()
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
@@ -43,7 +57,8 @@ program
   .action(serve)
 addSearchCommands(program)
 addVerifyCommand(program, { readSettings })
-addSnapshotCommands(program, { readSettings, version })
+const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
+addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)
 addCertsCommands(program)
 const config = program.command('config').description('settings')

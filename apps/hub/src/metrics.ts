@@ -1,5 +1,5 @@
 import type { ClipModel } from '@sightline/core'
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Broker } from './broker/broker.ts'
 import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
@@ -18,6 +18,12 @@ export interface Probe {
   read(): number
 }
 
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+  'nodejs_heap_size_total_bytes',
+]
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
 /** The hub's metrics in Prometheus' base units, on a registry of their own. */
@@ -36,6 +42,12 @@ export class Metrics {
     buckets: SECONDS,
     registers: [this.registry],
   })
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry })
+    // Sizes, not counters: these names break the rules that all others follow.
+    for (const name of MISNAMED) this.registry.removeSingleMetric(name)
+  }
 
   observe(probes: readonly Probe[]): void {
     for (const { name, help, type, read } of probes) {

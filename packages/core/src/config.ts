@@ -12,6 +12,8 @@ export interface ConfigSource<T extends TObject> {
   /** Environment variable -> dotted path of the setting that it overrides. */
   readonly environment: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string | undefined>>
+  /** What file and environment are laid over, in place of the schema's defaults. */
+  readonly base?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -24,7 +26,32 @@ export async function loadConfig<T extends TObject>(source: ConfigSource<T>): Pr
     const text = source.env[name]
     if (text !== undefined && text !== '') setPath(document, path.split('.'), scalar(text))
   }
-  return checkConfig(source.schema, document, source.file ?? 'environment and defaults')
+  const whole = source.base === undefined ? document : layered(source.base, document)
+  return checkConfig(source.schema, whole, source.file ?? 'environment and defaults')
+}
+
+/** `over` laid over `under`: mappings member by member, everything else, lists too, as a whole. Changes neither. */
+export function layered(
+  under: Readonly<Record<string, unknown>>,
+  over: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    const below = Object.hasOwn(under, key) ? under[key] : undefined
+    const merged = isMapping(below) && isMapping(value) ? layered(below, value) : value
+    // Not by assignment: `__proto__` is a name like any other here.
+    Object.defineProperty(result, key, {
+      value: merged,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    })
+  }
+  return result
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The checking half of `loadConfig`, for documents that arrive by other ways (remote configuration). */

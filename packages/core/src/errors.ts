@@ -40,22 +40,47 @@ export const ERRORS = {
     503,
     'Check that the camera is powered and reachable; the agent keeps retrying with back-off.',
   ),
+  CAMERA_UNKNOWN: spec(404, 'Name a camera that the device has; its reported configuration lists them.'),
   CERTS_EXIST: spec(
     409,
     'Renew the server certificate with certs renew, which keeps the authority that devices know.',
   ),
+  COMMAND_BUSY: spec(503, 'Wait until the commands before it are done, then send it again.'),
+  COMMAND_EXPIRED: spec(409, "Send it again; if the device was online, compare its clock with the hub's."),
+  COMMAND_INTERRUPTED: spec(
+    500,
+    'Look at the state of the device, then send the command again if it is still needed.',
+  ),
+  COMMAND_TIMEOUT: spec(504, 'Look at the log of the device (collect-logs), then send the command again.'),
+  COMMAND_UNKNOWN: spec(400, 'Update the agent, or use one of the commands of docs/fleet.md.'),
+  CONFIG_CONFLICT: spec(409, 'Read the configuration again and repeat the change on what it is now.'),
   CONFIG_INVALID: spec(
     400,
     'Correct every listed path in the configuration; docs/configuration.md describes each setting.',
   ),
+  CONFIG_ROLLED_BACK: spec(
+    500,
+    'The device runs its last good configuration; correct the new one as the message says.',
+  ),
   CONFIG_UNREADABLE: spec(400, 'Check that the configuration file exists, is readable and is valid YAML.'),
+  CREDENTIAL_DAMAGED: spec(500, 'Enrol the device again: sightline-agent enroll --force with a new token.'),
+  CREDENTIAL_EXISTS: spec(
+    409,
+    'Say --force to replace the credential of the other hub or device, or run sightline-agent unenroll first.',
+  ),
+  CREDENTIAL_MISSING: spec(404, 'Enrol the device first: sightline-agent enroll --hub URL --token T.'),
   CREDENTIAL_REFUSED: spec(
     401,
     'Check on the hub whether the device was revoked, and enrol it again; records wait in the outbox meanwhile.',
   ),
   DEVICE_UNKNOWN: spec(404, 'List the enrolled devices with sightline-hub devices list.'),
   DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
+  ENROLL_CA_MISMATCH: spec(
+    502,
+    'Do not go on: somebody else may be answering. Check the address, or make a new token on the hub.',
+  ),
   ENROLL_REFUSED: spec(401, 'Make a new token on the hub: tokens are for one device, once, and expire.'),
+  ENROLL_TOKEN_INVALID: spec(400, 'Copy the whole token as the hub printed it, from slt1 on.'),
   EVAL_DATA_MISSING: spec(404, 'Point --data or SIGHTLINE_TEST_DATA at the folder that holds photos/.'),
   FFMPEG_MISSING: spec(
     503,
@@ -95,6 +120,7 @@ export const ERRORS = {
     400,
     'Correct the registry file as listed; docs/model-registry.md describes it.',
   ),
+  MODEL_ROLLED_BACK: spec(500, 'The device runs its former model; check the new one as the message says.'),
   MODEL_SOURCE_REFUSED: spec(400, 'Use an https source, or name a trusted http mirror with --mirror.'),
   MODEL_STORE_FAILED: spec(500, 'Check that the model store exists, is writable and undamaged.'),
   MODEL_UNKNOWN: spec(404, 'Choose a model of `sightline-models list`, or add one with --registry FILE.'),
@@ -105,7 +131,7 @@ export const ERRORS = {
   ),
   PORT_IN_USE: spec(
     500,
-    'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT).',
+    'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT, SIGHTLINE_AGENT_HTTP_PORT).',
   ),
   PROVIDER_UNAVAILABLE: spec(
     503,

@@ -43,7 +43,7 @@ export function benchCommand(context: CommandContext): Command {
 async function bench(flags: BenchFlags, { readSettings }: CommandContext): Promise<void> {
   const seconds = Number(flags.seconds)
   if (!(seconds >= 1 && seconds <= 3600)) throw fault('CONFIG_INVALID', '--seconds must be from 1 to 3600')
-  const { model, dataDir } = await readSettings(flags.config)
+  const { model, dataDir } = (await readSettings(flags.config)).settings
   const dir = model.dir ?? EMBEDDED_MODEL
   const threads = model.threads > 0 ? model.threads : defaultThreads()
   const manifest = await readManifest(dir)

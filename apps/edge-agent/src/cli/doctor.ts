@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { examine } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { renderFinding, renderSummary } from '../doctor/render.ts'
+import { loginOf } from '../enroll/credential.ts'
 import type { CommandContext } from './field-commands.ts'
 import { renderOptions } from './terminal.ts'
 
@@ -23,7 +24,9 @@ export function doctorCommand(context: CommandContext): Command {
 }
 
 async function doctor({ config, hub, json }: DoctorFlags, context: CommandContext): Promise<void> {
-  const settings = await context.readSettings(config)
+  const { settings, credential } = await context.readSettings(config)
+  // Behind an authority of its own the hub's clock cannot be asked with the built-in fetch.
+  const hubUrl = hub ?? (credential?.ca === null ? credential.hubUrl : undefined)
   const options = renderOptions()
   const { site, node } = settings
   if (!json)
@@ -32,7 +35,8 @@ async function doctor({ config, hub, json }: DoctorFlags, context: CommandContex
   for await (const finding of examine({
     settings,
     clock: systemClock,
-    ...(hub === undefined ? {} : { hubUrl: hub }),
+    ...(hubUrl === undefined ? {} : { hubUrl }),
+    ...(credential === undefined ? {} : { login: loginOf(credential) }),
   })) {
     if (!json) console.log(renderFinding(finding, findings.at(-1), options).join('\n'))
     findings.push(finding)

@@ -1,16 +1,17 @@
 import type { Command } from 'commander'
-import type { AgentSettings } from '../settings.ts'
+import type { OwnSettings } from '../device-settings.ts'
 import { benchCommand } from './bench.ts'
 import { canaryCommand } from './canary.ts'
 import { doctorCommand } from './doctor.ts'
+import { enrollCommands } from './enroll.ts'
 
 export interface CommandContext {
   readonly version: string
-  readonly readSettings: (file: string | undefined) => Promise<AgentSettings & { readonly node: string }>
+  readonly readSettings: (file: string | undefined) => Promise<OwnSettings>
 }
 
 /** The commands of whoever sets up a device. */
 export function addFieldCommands(program: Command, context: CommandContext): void {
-  for (const command of [doctorCommand(context), benchCommand(context), canaryCommand()])
-    program.addCommand(command)
+  const tools = [doctorCommand(context), benchCommand(context), canaryCommand()]
+  for (const command of [...enrollCommands(context.version), ...tools]) program.addCommand(command)
 }

@@ -3,6 +3,7 @@ import type { Frame } from '../camera/camera.ts'
 import { withDeadline } from '../camera/deadline.ts'
 import { openCamera } from '../camera/open-camera.ts'
 import type { AgentCamera } from '../settings.ts'
+import type { RunningAgent } from './doctor.ts'
 import type { Finding } from './finding.ts'
 
 /** Takes one frame of every camera, all at once, and reports in the order of the settings. */
@@ -17,6 +18,19 @@ export async function examineCameras(cameras: readonly AgentCamera[], clock: Clo
       advice: 'Name at least one under cameras (docs/configuration.md), and give the file with --config.',
     },
   ]
+}
+
+/** As their supervisors know them. */
+export async function runningCameras({ cameras }: RunningAgent): Promise<Finding[]> {
+  return cameras.map(({ camera, status, lastFrameAt, error }) => ({
+    group: 'Cameras',
+    name: camera,
+    mark: status === 'running' ? 'ok' : status === 'failed' ? 'fail' : 'warn',
+    text:
+      error ??
+      (lastFrameAt === null ? status : `${status}, last frame ${new Date(lastFrameAt).toISOString()}`),
+    data: { status, lastFrameAt },
+  }))
 }
 
 async function examineCamera(settings: AgentCamera, clock: Clock): Promise<Finding> {

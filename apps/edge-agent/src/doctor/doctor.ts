@@ -1,10 +1,12 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { Clock } from '@sightline/core'
+import type { CameraStatus, Clock } from '@sightline/core'
 import { EMBEDDED_MODEL, modelCacheDir } from '../model-dir.ts'
 import type { AgentSettings } from '../settings.ts'
-import { examineCameras } from './cameras.ts'
+import type { BrokerLogin } from '../uplink/link.ts'
+import { examineCameras, runningCameras } from './cameras.ts'
+import { examineCredential } from './credential.ts'
 import { examineDevice } from './device.ts'
 import type { Finding } from './finding.ts'
 import { examineHub } from './hub.ts'
@@ -15,17 +17,29 @@ export interface DoctorOptions {
   readonly clock: Clock
   /** Address of the hub's HTTP side, for the clock. */
   readonly hubUrl?: string
+  /** Of an enrolled device. */
+  readonly login?: BrokerLogin
+  /** Asked of an agent that runs: its cameras and its connection are in use, and may allow no second user. */
+  readonly running?: RunningAgent
+}
+
+export interface RunningAgent {
+  readonly cameras: readonly CameraStatus[]
+  readonly online: boolean
 }
 
 /** Looks at everything that an agent with these settings needs, and says so as it goes. Changes nothing. */
-export async function* examine({ settings, clock, hubUrl }: DoctorOptions): AsyncGenerator<Finding> {
+export async function* examine(options: DoctorOptions): AsyncGenerator<Finding> {
+  const { settings, clock, hubUrl, login, running } = options
   const { dataDir, outbox, model, cameras, broker, site, node } = settings
   // Under way while the model is looked at.
-  const seen = examineCameras(cameras, clock)
+  const seen = running === undefined ? examineCameras(cameras, clock) : runningCameras(running)
   const hub = examineHub({
     broker,
     clientId: `${site}~${node}~doctor`,
     ...(hubUrl === undefined ? {} : { httpUrl: hubUrl }),
+    ...(login === undefined ? {} : { login }),
+    ...(running === undefined ? {} : { online: running.online }),
   })
   yield* await examineDevice({ dataDir, minFreeDiskBytes: outbox.minFreeDiskBytes })
   const cache = await ownCacheDir(resolve(dataDir))
@@ -42,6 +56,7 @@ export async function* examine({ settings, clock, hubUrl }: DoctorOptions): Asyn
   }
   yield* await seen
   yield* await hub
+  yield* await examineCredential(resolve(dataDir), clock)
 }
 
 /**

@@ -1,5 +1,6 @@
-import { messageOf, redactUrl } from '@sightline/core'
+import { ERRORS, fault, messageOf, redactUrl } from '@sightline/core'
 import { connect } from 'mqtt'
+import { type BrokerLogin, isLoginRefused } from '../uplink/link.ts'
 import type { Finding } from './finding.ts'
 
 export interface HubCheckOptions {
@@ -8,6 +9,9 @@ export interface HubCheckOptions {
   readonly clientId: string
   /** Address of the hub's HTTP side, for the clock. */
   readonly httpUrl?: string
+  readonly login?: BrokerLogin
+  /** Of an agent that runs: whether it is connected. */
+  readonly online?: boolean
 }
 
 /** The Date header counts whole seconds, so less cannot be told from nothing. */
@@ -21,39 +25,49 @@ export async function examineHub(options: HubCheckOptions): Promise<Finding[]> {
 async function broker({
   broker: { url, connectTimeoutSeconds },
   clientId,
+  login,
+  online,
 }: HubCheckOptions): Promise<Finding> {
   const address = redactUrl(url)
   const base = { group: 'Hub', name: 'broker' } as const
+  if (online) return { ...base, mark: 'ok', text: `connected to ${address}`, data: { address } }
   const startedMs = performance.now()
-  const reason = await tryConnect(url, { clientId, timeoutMs: connectTimeoutSeconds * 1000 })
+  const timeoutMs = connectTimeoutSeconds * 1000
+  const reason = await tryConnect(url, { clientId, timeoutMs, login })
   const afterMs = Math.round(performance.now() - startedMs)
   if (reason === undefined)
     return { ...base, mark: 'ok', text: `${address} answered in ${afterMs} ms`, data: { address, afterMs } }
+  const code = isLoginRefused(reason) ? 'CREDENTIAL_REFUSED' : 'BROKER_UNREACHABLE'
   return {
     ...base,
     mark: 'fail',
-    text: `BROKER_UNREACHABLE: ${address}: ${redactUrl(reason)}`,
-    advice: 'Check broker.url, the credentials and that the hub runs; frames wait in the outbox until then.',
-    data: { address, code: 'BROKER_UNREACHABLE' },
+    text: `${code}: ${address}: ${redactUrl(reason.message)}`,
+    advice: ERRORS[code].remedy,
+    data: { address, code },
   }
 }
 
 /** @returns why there is no connection; undefined when there was one */
 function tryConnect(
   url: string,
-  { clientId, timeoutMs }: { clientId: string; timeoutMs: number },
-): Promise<string | undefined> {
+  { clientId, timeoutMs, login }: { clientId: string; timeoutMs: number; login: BrokerLogin | undefined },
+): Promise<Error | undefined> {
   return new Promise(resolve => {
     const client = connect(url, {
       clientId,
+      ...login,
       protocolVersion: 4,
       clean: true,
       reconnectPeriod: 0,
       connectTimeout: timeoutMs,
     })
-    let reason: string | undefined = 'the broker closed the connection'
+    let reason: Error | undefined = fault('BROKER_UNREACHABLE', 'the broker closed the connection')
     client.on('error', error => {
-      reason = messageOf(error) || (error as NodeJS.ErrnoException).code || reason
+      // Of several addresses that all fail, the message is empty.
+      reason =
+        error.message === ''
+          ? fault('BROKER_UNREACHABLE', String((error as NodeJS.ErrnoException).code))
+          : error
     })
     client.once('connect', () => {
       reason = undefined

@@ -46,6 +46,8 @@ export class RuleCache {
   #current: Scorer | undefined
   #digest: string | undefined
   #error: string | undefined
+  /** What is in force belongs to a group that the device has left: the next bundle may be older. */
+  #leftGroup = false
   #queue: Promise<void> = Promise.resolve()
 
   /** @throws CONFIG_INVALID when a trusted key is no Ed25519 public key */
@@ -108,6 +110,13 @@ export class RuleCache {
     return this.#queue
   }
 
+  /** The next bundle comes from another topic, with a time of issue of its own; until then these rules stay in force. */
+  moveTo(topic: string): void {
+    this.#trust.moveTo(topic)
+    this.#leftGroup = true
+    this.#digest = undefined
+  }
+
   /** Saves what was learnt of the backgrounds; the rules themselves are saved as they come. */
   async close(): Promise<void> {
     await this.#queue
@@ -122,7 +131,7 @@ export class RuleCache {
       const verified = this.#trust.verify(payload)
       const vectors = this.#check(verified)
       const { version } = vectors.bundle
-      if (!isNewer(vectors.bundle, this.#current)) {
+      if (!this.#leftGroup && !isNewer(vectors.bundle, this.#current)) {
         throw fault('RULES_INVALID', `bundle ${version} is not newer than ${this.version}, which is in force`)
       }
       await this.#trust.adopt(verified.signer)
@@ -162,6 +171,7 @@ export class RuleCache {
     this.backgrounds.adopt(scorer.keys)
     this.#current = scorer
     this.#digest = digest
+    this.#leftGroup = false
     this.#error = undefined
     this.#onChange()
   }

@@ -32,7 +32,7 @@ export interface RuleTrustOptions {
 /** Whose rules this device obeys. */
 export class RuleTrust {
   readonly #path: string
-  readonly #topic: string
+  #topic: string
   readonly #log: Log
   readonly #trusted: ReadonlyMap<string, Signer>
   #pinned: Signer | undefined
@@ -44,6 +44,11 @@ export class RuleTrust {
     this.#topic = topic
     this.#log = log
     this.#trusted = new Map(trustedKeys.map(trustedSigner).map(signer => [signer.keyId, signer]))
+  }
+
+  /** Bundles count where this topic is now. */
+  moveTo(topic: string): void {
+    this.#topic = topic
   }
 
   /** @throws STORE_FAILED */

@@ -1,5 +1,15 @@
 import { mkdir } from 'node:fs/promises'
-import { type Ack, type Clock, fault, isFault, type Log, messageOf, type SeqRange } from '@sightline/core'
+import {
+  type Ack,
+  type Clock,
+  type FailPoint,
+  fault,
+  isFault,
+  type Log,
+  messageOf,
+  noFailPoint,
+  type SeqRange,
+} from '@sightline/core'
 import { type Database, type Key, open, type RootDatabase } from 'lmdb'
 import type { IncidentStep } from '../moderation/incidents.ts'
 import { DiskSpace, freeBytesOf } from './disk-space.ts'
@@ -22,6 +32,8 @@ export interface OutboxOptions {
   /** Gives a ULID. */
   readonly newId: () => string
   readonly freeBytes?: (dir: string) => Promise<number>
+  /** Called at `before commit` and `after commit`; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 export interface OutboxLimits {
@@ -263,6 +275,7 @@ export class Outbox {
   /** One transaction: all of it or nothing. Returns what found no room. */
   async #commit(works: readonly Work[]): Promise<ReadonlySet<Work>> {
     const refused = new Set<Work>()
+    const { failPoint = noFailPoint } = this.#options
     this.#totals = await this.#env.transaction(() => {
       if (this.#identity.get('owner') !== this.#owner) {
         throw fault('STORE_FAILED', 'another agent has opened this outbox; stop one of the two')
@@ -274,8 +287,10 @@ export class Outbox {
       }
       totals.dropped += refused.size
       this.#ledger.saveTotals(totals)
+      failPoint('before commit')
       return totals
     })
+    failPoint('after commit')
     return refused
   }
 

@@ -1,4 +1,4 @@
-import { type Backoff, type Clock, fault, type Log, messageOf } from '@sightline/core'
+import { type Backoff, type Clock, ERRORS, fault, type Log, messageOf } from '@sightline/core'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 
 export interface LinkSettings {
@@ -8,6 +8,15 @@ export interface LinkSettings {
   readonly connectTimeoutSeconds: number
   /** Topics to subscribe to with QoS 1. */
   readonly subscriptions: readonly string[]
+  /** Asked before every attempt, for credentials change while an agent runs. */
+  readonly login?: () => BrokerLogin
+}
+
+export interface BrokerLogin {
+  readonly username: string
+  readonly password: string
+  /** PEM of the authority that the broker's certificate must come from; undefined: the system's. */
+  readonly ca?: string
 }
 
 export interface Message {
@@ -23,6 +32,8 @@ export interface LinkHandlers {
   /** Connected and subscribed. */
   readonly onUp: () => void
   readonly onDown: () => void
+  /** The broker does not let this credential in. */
+  readonly onRefused?: () => void
   readonly onMessage: (topic: string, payload: Uint8Array) => void
 }
 
@@ -36,6 +47,8 @@ export interface LinkOptions {
 /** A connection that lasted for so long was good: the next attempt after it waits the shortest time. */
 const STABLE_MS = 30_000
 const MAX_GOODBYE_MS = 1000
+/** CONNACK: bad user name or password, not authorized (MQTT 3.1.1, 3.2.2.3). */
+const LOGIN_REFUSED: readonly unknown[] = [4, 5]
 
 /**
  * A connection to the broker that comes back. Every attempt is a client of its own: mqtt.js keeps what was not
@@ -47,9 +60,13 @@ export class Link {
   #client: MqttClient | undefined
   #running: Promise<void> | undefined
   #kill = () => {}
+  #subscriptions: readonly string[]
+  #hurry = new AbortController()
+  #refused = false
 
   constructor(options: LinkOptions) {
     this.#options = options
+    this.#subscriptions = options.settings.subscriptions
   }
 
   get up(): boolean {
@@ -59,6 +76,23 @@ export class Link {
   /** Begins to connect; returns at once. */
   start(handlers: LinkHandlers): void {
     this.#running ??= this.#run(handlers)
+  }
+
+  /** Listens to these topics from now on, and to no others. */
+  async resubscribe(topics: readonly string[]): Promise<void> {
+    const gone = this.#subscriptions.filter(topic => !topics.includes(topic))
+    const added = topics.filter(topic => !this.#subscriptions.includes(topic))
+    this.#subscriptions = topics
+    const client = this.#client
+    if (client === undefined) return
+    if (gone.length > 0) await client.unsubscribeAsync([...gone])
+    if (added.length > 0) await client.subscribeAsync([...added], { qos: 1 })
+  }
+
+  /** Leaves, and comes back at once with the login as it then is. */
+  reconnect(): void {
+    this.#hurry.abort()
+    void this.#client?.end(false)
   }
 
   /** Says goodbye to the broker, so that the will is not published. */
@@ -87,12 +121,24 @@ export class Link {
     const { backoff, clock, log } = this.#options
     for (let attempt = 0; !signal.aborted; attempt++) {
       const startedMs = clock.monotonic()
+      this.#refused = false
       const reason = await this.#connection(handlers)
       if (signal.aborted) return
+      if (this.#refused) handlers.onRefused?.()
+      if (this.#hurry.signal.aborted) {
+        this.#hurry = new AbortController()
+        attempt = -1
+        continue
+      }
       if (clock.monotonic() - startedMs > STABLE_MS) attempt = 0
       const delayMs = backoff.delayMs(attempt)
-      log.warn({ reason, delayMs }, 'no connection to the broker; trying again')
-      await clock.sleep(delayMs, signal).catch(() => {})
+      const code = this.#refused ? 'CREDENTIAL_REFUSED' : 'BROKER_UNREACHABLE'
+      log.warn(
+        { code, reason, delayMs, remedy: ERRORS[code].remedy },
+        'no connection to the broker; trying again',
+      )
+      await clock.sleep(delayMs, AbortSignal.any([signal, this.#hurry.signal])).catch(() => {})
+      if (this.#hurry.signal.aborted) this.#hurry = new AbortController()
     }
   }
 
@@ -107,12 +153,13 @@ export class Link {
       this.#kill = () => void client.end(true)
       signal.addEventListener('abort', leave, { once: true })
       client.on('error', error => {
+        if (isLoginRefused(error)) this.#refused = true
         reason = messageOf(error) || (error as NodeJS.ErrnoException).code || reason
       })
       client.on('message', (topic, payload) => handlers.onMessage(topic, payload))
       client.on('connect', () => {
         client
-          .subscribeAsync([...settings.subscriptions], { qos: 1 })
+          .subscribeAsync([...this.#subscriptions], { qos: 1 })
           .then(() => {
             this.#client = client
             log.info({ clientId: settings.clientId }, 'connected to the broker')
@@ -138,9 +185,10 @@ export class Link {
   }
 
   #clientOptions(will: Message): IClientOptions {
-    const { clientId, keepaliveSeconds, connectTimeoutSeconds } = this.#options.settings
+    const { clientId, keepaliveSeconds, connectTimeoutSeconds, login } = this.#options.settings
     return {
       clientId,
+      ...login?.(),
       protocolVersion: 4,
       // Rules are retained and acks are repeated at birth: a queue kept for an absent device would only grow.
       clean: true,
@@ -152,4 +200,9 @@ export class Link {
       will: { ...will, payload: Buffer.from(will.payload) },
     }
   }
+}
+
+/** Whether the broker answered, and does not let this credential in. */
+export function isLoginRefused(error: Error): boolean {
+  return LOGIN_REFUSED.includes((error as { code?: unknown }).code)
 }

@@ -4,10 +4,12 @@ import {
   type EmbeddingBatch,
   encodeJson,
   encodeMessagePack,
+  type FailPoint,
   hasSeq,
   type IncidentEvent,
   type Log,
   messageOf,
+  noFailPoint,
   type SeqRange,
 } from '@sightline/core'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -29,6 +31,8 @@ export interface SenderOptions {
   readonly space: { readonly fingerprint: string; readonly dim: number }
   readonly clock: Clock
   readonly log: Log
+  /** Called at `message sent`, `before trim` and `after trim`; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** One message on its way. */
@@ -49,6 +53,7 @@ const MAX_SILENCE_DOUBLINGS = 3
  */
 export class Sender {
   readonly #options: SenderOptions
+  #settings: SenderSettings
   readonly #units = new Set<Unit>()
   readonly #inFlight = new Set<number>()
   #connected = false
@@ -62,6 +67,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#settings = options.settings
+  }
+
+  /** Other rates, from the next message on. */
+  configure(settings: SenderSettings): void {
+    this.#settings = settings
+    this.#wake()
   }
 
   /** The hub can be reached: what was recorded before is history. */
@@ -86,10 +98,12 @@ export class Sender {
 
   /** Deletes what the hub has stored, and goes on. */
   async acknowledge(ack: Ack): Promise<void> {
-    const { outbox } = this.#options
+    const { outbox, failPoint = noFailPoint } = this.#options
     if (ack.session !== outbox.session) return
+    failPoint('before trim')
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
+    failPoint('after trim')
     for (const unit of this.#units) {
       const stored = unit.seqs.every(seq => hasSeq(ack, seq))
       if (stored && unit.skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last))) {
@@ -136,7 +150,8 @@ export class Sender {
   /** Fills the window. Returns the milliseconds until there is something to do without being woken. */
   #pump(): number {
     if (!this.#connected) return Number.POSITIVE_INFINITY
-    const { clock, settings } = this.#options
+    const { clock } = this.#options
+    const settings = this.#settings
     const nowMs = clock.monotonic()
     this.#expire(nowMs)
     const window = this.#silences > 0 ? 1 : settings.window
@@ -160,7 +175,8 @@ export class Sender {
 
   /** False when there is nothing to send now. */
   #sendNext(nowMs: number): boolean {
-    const { outbox, settings } = this.#options
+    const { outbox } = this.#options
+    const settings = this.#settings
     const live = { from: this.#liveFrom, below: outbox.next, except: this.#inFlight }
     const size = { limit: settings.batchItems, maxBytes: settings.batchBytes }
     const event = outbox.event(live)
@@ -181,7 +197,7 @@ export class Sender {
   /** One place of the window is never the backlog's. */
   #roomForBacklog(): boolean {
     const busy = [...this.#units].filter(unit => !unit.live).length
-    return busy < this.#options.settings.window - 1
+    return busy < this.#settings.window - 1
   }
 
   #sendEvent({ seq, step }: OutgoingEvent, live: boolean): boolean {
@@ -224,13 +240,17 @@ export class Sender {
   }
 
   #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs'>): boolean {
-    const { clock, settings, publish, log } = this.#options
+    const { clock, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
-    const sent = { ...unit, overdueMs: clock.monotonic() + settings.ackTimeoutSeconds * 1000 * patience }
+    const sent = {
+      ...unit,
+      overdueMs: clock.monotonic() + this.#settings.ackTimeoutSeconds * 1000 * patience,
+    }
     this.#units.add(sent)
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.
     publish(type, payload).catch(error => log.debug({ reason: messageOf(error) }, 'publish failed'))
+    failPoint('message sent')
     return true
   }
 

@@ -4,6 +4,7 @@ import {
   type Clock,
   decodeJson,
   encodeJson,
+  type FailPoint,
   type Log,
   messageOf,
   type NodeState,
@@ -24,9 +25,24 @@ export interface SelfReport {
   stats(): Omit<NodeStats, 'v' | 'at'>
 }
 
+/** Hears what the hub decides for this device. */
+export interface FleetHandlers {
+  /** Connected, and the state is told. */
+  onUp(): void
+  /** The broker does not let the credential in. */
+  onRefused(): void
+  onDesired(payload: Uint8Array): void
+  onCommand(payload: Uint8Array): void
+}
+
+export type UplinkSettings = SenderSettings & {
+  readonly statsSeconds: number
+  readonly drainSeconds: number
+}
+
 export interface UplinkOptions {
   readonly address: Address
-  readonly settings: SenderSettings & { readonly statsSeconds: number; readonly drainSeconds: number }
+  readonly settings: UplinkSettings
   readonly space: { readonly fingerprint: string; readonly dim: number }
   /** Group of devices whose rules it gets. */
   readonly rulesGroup?: string
@@ -35,24 +51,29 @@ export interface UplinkOptions {
   readonly report: SelfReport
   /** Takes a rule bundle as it came. */
   readonly onRules: (payload: Uint8Array) => Promise<void>
+  /** Remote configuration and commands. */
+  readonly fleet?: FleetHandlers
   readonly clock: Clock
   readonly log: Log
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** The topics that an agent listens to. */
-export function downlinkTopics(
-  address: Address,
-  fingerprint: string,
-  rulesGroup = 'all',
-): { rules: string; ack: string } {
-  return { rules: rulesTopic(address.site, rulesGroup, fingerprint), ack: nodeTopic('ack', address) }
+export function downlinkTopics(address: Address, fingerprint: string, rulesGroup = 'all') {
+  return {
+    rules: rulesTopic(address.site, rulesGroup, fingerprint),
+    ack: nodeTopic('ack', address),
+    desired: nodeTopic('cfg/desired', address),
+    command: nodeTopic('cmd', address),
+  }
 }
 
 /** The agent's side of the protocol: birth and will, stats, rules and acks in, records out. */
 export class Uplink implements Service {
   readonly name = 'uplink'
   readonly #options: UplinkOptions
-  readonly #topics: { readonly rules: string; readonly ack: string }
+  #settings: UplinkSettings
+  #topics: ReturnType<typeof downlinkTopics>
   readonly #sender: Sender
   readonly #stopping = new AbortController()
   #running: Promise<unknown> | undefined
@@ -65,16 +86,17 @@ export class Uplink implements Service {
   })
 
   constructor(options: UplinkOptions) {
-    const { address, outbox, settings, space, clock, log } = options
+    const { address, outbox, settings, space, clock, log, rulesGroup, failPoint } = options
     this.#options = options
-    this.#topics = downlinkTopics(address, space.fingerprint, options.rulesGroup)
+    this.#settings = settings
+    this.#topics = downlinkTopics(address, space.fingerprint, rulesGroup)
     const publish = (type: 'emb' | 'event', payload: Uint8Array) =>
       this.#publish({ topic: nodeTopic(type, address), payload, qos: 1, retain: false })
-    this.#sender = new Sender({ outbox, settings, publish, space, clock, log })
+    this.#sender = new Sender({ outbox, settings, publish, space, clock, log, failPoint })
   }
 
   async start(): Promise<void> {
-    const { outbox, link } = this.#options
+    const { outbox, link, fleet } = this.#options
     const { signal } = this.#stopping
     outbox.onAppend(() => this.#sender.poke())
     this.#running = Promise.all([
@@ -89,8 +111,10 @@ export class Uplink implements Service {
         void this.#tell(this.#state(true))
         void this.#tell(this.#stats())
         this.#sender.up()
+        fleet?.onUp()
       },
       onDown: () => this.#sender.down(),
+      onRefused: () => fleet?.onRefused(),
       onMessage: (topic, payload) => void this.#receive(topic, payload),
     })
   }
@@ -98,8 +122,8 @@ export class Uplink implements Service {
   /** Waits a little for acks, says that the node is offline, and leaves. */
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return
-    const { link, settings, clock } = this.#options
-    const limitMs = settings.drainSeconds * 1000
+    const { link, clock } = this.#options
+    const limitMs = this.#settings.drainSeconds * 1000
     await this.#sender.drain(limitMs)
     this.#stopping.abort()
     const told = new AbortController()
@@ -110,6 +134,25 @@ export class Uplink implements Service {
     told.abort()
     await link.stop()
     await this.#running
+  }
+
+  /** Other rates, at once; the interval of the stats from the next ones on. */
+  configure(settings: UplinkSettings): void {
+    this.#settings = settings
+    this.#sender.configure(settings)
+  }
+
+  /** Takes the rules of another group of the site. */
+  async joinGroup(rulesGroup: string): Promise<void> {
+    const { address, space, link } = this.#options
+    this.#topics = downlinkTopics(address, space.fingerprint, rulesGroup)
+    await link.resubscribe(Object.values(this.#topics))
+  }
+
+  /** Tells the hub at once. @throws BROKER_UNREACHABLE */
+  tell(type: 'cfg/reported' | 'reply', payload: Uint8Array): Promise<void> {
+    const topic = nodeTopic(type, this.#options.address)
+    return this.#publish({ topic, payload, qos: 1, retain: type === 'cfg/reported' })
   }
 
   /** The state changed: tell it, at most once a second. */
@@ -127,9 +170,11 @@ export class Uplink implements Service {
   }
 
   async #receive(topic: string, payload: Uint8Array): Promise<void> {
-    const { onRules, log } = this.#options
+    const { onRules, fleet, log } = this.#options
     try {
       if (topic === this.#topics.rules) await onRules(payload)
+      else if (topic === this.#topics.desired) fleet?.onDesired(payload)
+      else if (topic === this.#topics.command) fleet?.onCommand(payload)
       else if (topic === this.#topics.ack) await this.#sender.acknowledge(decodeJson(Ack, payload))
     } catch (err) {
       log.warn({ err, topic }, 'message not usable')
@@ -152,9 +197,9 @@ export class Uplink implements Service {
   }
 
   async #reportStats(signal: AbortSignal): Promise<void> {
-    const { clock, settings, link } = this.#options
+    const { clock, link } = this.#options
     while (!signal.aborted) {
-      await clock.sleep(settings.statsSeconds * 1000, signal).catch(() => {})
+      await clock.sleep(this.#settings.statsSeconds * 1000, signal).catch(() => {})
       if (!signal.aborted && link.up) await this.#tell(this.#stats())
     }
   }

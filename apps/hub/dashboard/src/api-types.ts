@@ -98,6 +98,10 @@ export interface FleetNode {
   readonly site: string
   readonly node: string
   readonly online: boolean
+  readonly health: {
+    readonly status: 'healthy' | 'degraded' | 'offline'
+    readonly reasons: readonly { readonly code: string; readonly message: string }[]
+  }
   readonly lastSeenAt: string
   readonly lastDataAt: string | null
   readonly agent: string | null

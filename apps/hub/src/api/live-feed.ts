@@ -5,7 +5,7 @@ const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
 
-export type LiveEvent = 'frame' | 'incident' | 'node' | 'saved-search'
+export type LiveEvent = 'frame' | 'incident' | 'node' | 'reply' | 'config' | 'saved-search'
 
 /** Events that a browser which lost its connection can still get, see `attach`. */
 const MAX_KEPT_EVENTS = 500

@@ -9,6 +9,9 @@ import { type ClipModel, type Clock, fault, type Log, type Service } from '@sigh
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { DriftReport } from '../drift/drift-report.ts'
+import type { Commands } from '../fleet/commands.ts'
+import type { FleetHealth } from '../fleet/fleet-health.ts'
+import type { Shadow } from '../fleet/shadow.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Importer } from '../ingest/importer.ts'
 import type { Ingest } from '../ingest/ingest.ts'
@@ -49,6 +52,7 @@ import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
 import { searchRoutes } from './routes/search.ts'
+import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
 import { zeroShotRoutes } from './routes/zero-shot.ts'
 import { installSecurity } from './security.ts'
@@ -70,6 +74,9 @@ export interface ApiParts {
   readonly moderator: Moderator
   readonly backtest: Backtest
   readonly reviews: ReviewDesk
+  readonly shadow: Shadow
+  readonly commands: Commands
+  readonly health: FleetHealth
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
@@ -148,6 +155,7 @@ export class HttpApi implements Service {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
     const { moderator, backtest, reviews, ruleParts, eraser } = parts
+    const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
     const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
@@ -185,7 +193,8 @@ export class HttpApi implements Service {
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
         await api.register(eraseRoutes, { eraser })
-        await api.register(fleetRoutes, { store, live: this.#live })
+        await api.register(fleetRoutes, { store, health, live: this.#live })
+        await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
@@ -210,9 +219,10 @@ export class HttpApi implements Service {
       },
       { prefix: '/api/v1' },
     )
-    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () => ({
-      status: 'ok',
-    }))
+    // Alive either way: a restart makes no room on a disk.
+    app.get('/healthz', { config: { role: 'public' }, schema: { hide: true } }, async () =>
+      ingest.trouble === undefined ? { status: 'ok' } : { status: 'degraded', reasons: [ingest.trouble] },
+    )
     app.get('/readyz', { config: { role: 'public' }, schema: { hide: true } }, async () => {
       if (!index.ready) throw fault('NOT_READY', 'the index is still loading')
       return { status: 'ready' }
@@ -246,14 +256,18 @@ export class HttpApi implements Service {
 
   /** What is stored goes out to the browsers that watch. */
   #feedLive(): () => void {
-    const { ingest, store, saved } = this.#options.parts
+    const { ingest, store, shadow, commands, health, saved } = this.#options.parts
     const live = this.#live
     const offStored = ingest.on('stored', result => {
       if (!live.wanted) return
       for (const frame of result.frames) live.send('frame', frameView(frame))
       for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
     })
-    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store)))
+    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store, health)))
+    const offReply = commands.onChange((address, row) =>
+      live.send('reply', replyEvent(address, row, commands)),
+    )
+    const offConfig = shadow.onChange(address => live.send('config', configEvent(address, shadow)))
     const offSaved = saved.onHit(({ search, frame, similarity }) =>
       live.send('saved-search', { search: savedSearchView(search), frame: frameView(frame), similarity }),
     )
@@ -261,6 +275,8 @@ export class HttpApi implements Service {
       offSaved()
       offStored()
       offNode()
+      offReply()
+      offConfig()
     }
   }
 }

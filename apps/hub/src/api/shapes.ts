@@ -8,6 +8,7 @@ import {
   Verdict,
 } from '@sightline/core'
 import { Type } from 'typebox'
+import { HEALTH_REASONS } from '../fleet/health.ts'
 import { REVIEW_VERDICTS } from '../store/record-store.ts'
 
 /** Shapes of the HTTP API; the OpenAPI document and the response serialisers are made from these. */
@@ -75,6 +76,10 @@ export const NodeShape = Type.Object({
   site: Name,
   node: Name,
   online: Type.Boolean(),
+  health: Type.Object({
+    status: Type.Enum(['healthy', 'degraded', 'offline']),
+    reasons: Type.Array(Type.Object({ code: Type.Enum([...HEALTH_REASONS]), message: Type.String() })),
+  }),
   lastSeenAt: Time,
   lastDataAt: nullable(Time),
   agent: nullable(Type.String()),

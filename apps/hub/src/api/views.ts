@@ -1,3 +1,5 @@
+import type { FleetHealth } from '../fleet/fleet-health.ts'
+import type { Health } from '../fleet/health.ts'
 import type { Frame, Incident, NodeRecord, RecordStore } from '../store/record-store.ts'
 
 /** Store records as the API shows them: times as RFC 3339, thumbnails as links. */
@@ -40,7 +42,7 @@ export function incidentView(incident: Incident, store: Pick<RecordStore, 'frame
   }
 }
 
-export function nodeView(record: NodeRecord, store: RecordStore) {
+export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<FleetHealth, 'of'>) {
   const { state, stats } = record
   const stored = state === null ? null : store.stored(record.site, record.node, state.session)
   // Stats come every minute, state at every change: the newer of the two knows the cameras best.
@@ -50,6 +52,7 @@ export function nodeView(record: NodeRecord, store: RecordStore) {
     site: record.site,
     node: record.node,
     online: state?.online ?? false,
+    health: healthView(health.of(record)),
     lastSeenAt: iso(record.lastSeenAt),
     lastDataAt: record.lastDataAt === null ? null : iso(record.lastDataAt),
     agent: state?.agent ?? null,
@@ -75,8 +78,12 @@ export function nodeView(record: NodeRecord, store: RecordStore) {
   }
 }
 
-function iso(millis: number): string {
+export function iso(millis: number): string {
   return new Date(millis).toISOString()
+}
+
+function healthView({ status, reasons }: Health) {
+  return { status, reasons: [...reasons] }
 }
 
 function thumbnailUrl(id: string): string {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { FailPoint } from '@sightline/core'
 import type { Command } from 'commander'
 import type { HubSettings } from '../settings.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../store/snapshot.ts'
@@ -6,10 +7,15 @@ import { restoreSnapshot, type Snapshot, takeSnapshot } from '../store/snapshot.
 interface SnapshotCommands {
   readonly readSettings: (file: string | undefined) => Promise<HubSettings>
   readonly version: string
+  /** For tests that crash a copy. */
+  readonly snapshotPoint: () => FailPoint
 }
 
 /** `snapshot DIR` and `restore DIR`. */
-export function addSnapshotCommands(program: Command, { readSettings, version }: SnapshotCommands): void {
+export function addSnapshotCommands(
+  program: Command,
+  { readSettings, version, snapshotPoint }: SnapshotCommands,
+): void {
   const dataDirOf = async (config: string | undefined) => resolve((await readSettings(config)).dataDir)
   program
     .command('snapshot')
@@ -17,7 +23,9 @@ export function addSnapshotCommands(program: Command, { readSettings, version }:
     .argument('<dir>', 'where the copy is to lie; must not exist or be empty')
     .option('-c, --config <file>', 'YAML settings of the hub')
     .action(async (dir: string, { config }: { config?: string }) => {
-      const snapshot = await takeSnapshot({ dataDir: await dataDirOf(config), dir: resolve(dir), version })
+      const dataDir = await dataDirOf(config)
+      const failPoint = snapshotPoint()
+      const snapshot = await takeSnapshot({ dataDir, dir: resolve(dir), version, failPoint })
       console.log(`${describe(snapshot)} copied to ${resolve(dir)}`)
     })
   program
@@ -28,7 +36,12 @@ export function addSnapshotCommands(program: Command, { readSettings, version }:
     .option('--force', 'replace what is there, even under a running hub', false)
     .action(async (dir: string, { config, force }: { config?: string; force: boolean }) => {
       const dataDir = await dataDirOf(config)
-      const snapshot = await restoreSnapshot({ dataDir, dir: resolve(dir), force })
+      const snapshot = await restoreSnapshot({
+        dataDir,
+        dir: resolve(dir),
+        force,
+        failPoint: snapshotPoint(),
+      })
       console.log(`${describe(snapshot)} of ${snapshot.createdAt} restored to ${dataDir}`)
     })
 }

@@ -1,4 +1,4 @@
-import type { Log, Service } from '@sightline/core'
+import { isFault, type Log, type Service } from '@sightline/core'
 import type { RecordStore } from '../store/record-store.ts'
 
 /**
@@ -15,14 +15,19 @@ export class RollCall implements Service {
     this.#log = log
   }
 
-  /** @throws STORE_FAILED */
+  /** A store that takes nothing at present, as on a full disk, must not keep the hub from answering searches. */
   async start(): Promise<void> {
     const stale = this.#store
       .nodes()
       .flatMap(({ site, node, lastSeenAt: seenAt, state }) =>
         state?.online ? [{ site, node, seenAt, state: { ...state, online: false } }] : [],
       )
-    await Promise.all(stale.map(({ site, node, ...change }) => this.#store.updateNode(site, node, change)))
+    try {
+      await Promise.all(stale.map(({ site, node, ...change }) => this.#store.updateNode(site, node, change)))
+    } catch (err) {
+      if (!isFault(err, 'STORE_FAILED')) throw err
+      return this.#log.error({ err }, 'nodes of the last run may seem online until they report')
+    }
     if (stale.length > 0) this.#log.info({ nodes: stale.length }, 'nodes offline until they report')
   }
 

@@ -3,8 +3,9 @@ import { type ClipModel, fault, isFault, type Log, type Service } from '@sightli
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
 import { Background } from './background.ts'
 import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
-import { missingFrom } from './reconcile.ts'
-import { openSegmentedIndex, type SegmentedIndexOptions } from './segmented-index.ts'
+import { removeMissing } from './reconcile.ts'
+import { openSegmentedIndex } from './segmented-index.ts'
+import type { SegmentedIndexOptions } from './segmented-index-options.ts'
 import { Timings } from './timings.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
@@ -209,10 +210,15 @@ export class IndexKeeper implements Service {
   #work(): void {
     if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
     this.#working = this.#takeIn()
-      // They are in the store: the next stored frame finds the gap.
-      .catch(err => this.#options.log.error({ err }, 'frames not indexed'))
+      .catch(err => {
+        // They are in the store: the next stored frame finds the gap, which those that wait would hide.
+        this.#pending = []
+        this.#options.log.error({ err }, 'frames not indexed')
+      })
       .finally(() => {
         this.#working = undefined
+        // What came between the last look and now would else wait for the next stored frame.
+        if (this.#missed || this.#pending.length > 0) this.#work()
       })
   }
 
@@ -231,7 +237,7 @@ export class IndexKeeper implements Service {
     this.#missed = false
     this.#pending = []
     if (index.lastOrd < this.#indexed) this.#restart()
-    if (!this.#complete) await this.#reconcile()
+    if (!this.#complete) await removeMissing({ store, index, log, stopped: () => this.#stopped })
     const from = this.#seen
     for (let portion = this.#next(store); portion.length > 0; portion = this.#next(store)) {
       await this.#add(portion)
@@ -242,17 +248,6 @@ export class IndexKeeper implements Service {
     }
     if (!this.#complete) log.info({ from, to: this.#seen }, 'index filled from the store')
     this.#filled = this.#complete = true
-  }
-
-  /** Deletions are the store's: what a former run had indexed and the store has no more is removed. */
-  async #reconcile(): Promise<void> {
-    const { store, log } = this.#options
-    let removed = 0
-    for await (const ords of missingFrom(store, this.#index!)) {
-      removed += await this.#index!.remove(ords)
-      if (this.#stopped) return
-    }
-    if (removed > 0) log.info({ removed }, 'deleted frames removed from the index')
   }
 
   #next(store: RecordStore): EmbeddedFrame[] {

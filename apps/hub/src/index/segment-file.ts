@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 // Workers load this: the few modules of core that are needed, not the package with its native libraries.
 import { fault, messageOf } from '@sightline/core/errors.js'
@@ -14,6 +14,14 @@ const CHUNK_BYTES = 8 * 2 ** 20
 /** `segment-00000007.image` */
 export function segmentPath(dir: string, id: number, part: SegmentPart): string {
   return join(dir, `segment-${String(id).padStart(8, '0')}.${part}`)
+}
+
+/** Whatever is there of these segments. */
+export async function removeSegments(dir: string, ids: readonly number[]): Promise<void> {
+  const paths = ids.flatMap(id =>
+    (['image', 'rows', 'hnsw'] as const).map(part => segmentPath(dir, id, part)),
+  )
+  await Promise.all(paths.flatMap(path => [rm(path, { force: true }), rm(`${path}.tmp`, { force: true })]))
 }
 
 /** Removes every segment file that does not belong to one of `kept`: damaged, replaced and unfinished ones. */

@@ -1,54 +1,25 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { fault, isFault, type Log } from '@sightline/core'
+import { mkdir } from 'node:fs/promises'
+import { fault, isFault } from '@sightline/core'
 import { admissible, checkVector } from './admission.ts'
+import { ManifestLog } from './manifest-log.ts'
 import { nextRebuild, type Rebuild } from './merge-policy.ts'
 import { ReaderPool } from './reader-pool.ts'
-import { hasBit } from './row-selection.ts'
-import type { BuildPart, BuildRequest, Built } from './segment-build.ts'
-import { removeAllBut, segmentPath } from './segment-file.ts'
-import { imageOver, lowerBound, rowOf, type SegmentImage } from './segment-image.ts'
-import { type Manifest, readManifest, type SegmentMeta, writeManifest } from './segment-manifest.ts'
+import { removedFrom, SealedSegments } from './sealed-segments.ts'
+import type { BuildRequest, Built } from './segment-build.ts'
+import { removeAllBut, removeSegments } from './segment-file.ts'
+import { type Manifest, readManifest, writeManifest } from './segment-manifest.ts'
+import {
+  DEFAULT_MAX_SEGMENT,
+  DEFAULT_SEAL_AT,
+  MAX_SEAL_FACTOR,
+  type SegmentedIndexOptions,
+} from './segmented-index-options.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
-import { type RowSlice, VectorRows } from './vector-rows.ts'
+import { lastOrdOf, removedIn, VectorRows } from './vector-rows.ts'
 import { type SpawnWorker, spawnSegmentWorker, WorkerChannel } from './worker-channel.ts'
 
-const DEFAULT_SEAL_AT = 4096
-/** A backlog is sealed into fewer, larger segments: up to so many times `sealAt`. */
-const MAX_SEAL_FACTOR = 16
-/** Building one takes some 0.6 GB at 512 dimensions. */
-const DEFAULT_MAX_SEGMENT = 262_144
 /** Searches that meet a dying worker start again. */
 const MAX_ATTEMPTS = 3
-
-export interface SegmentedIndexOptions {
-  /** Holds the segments and nothing else that starts with `segment`. Created when missing. */
-  readonly dir: string
-  readonly dim: number
-  /** Segments of another model are discarded. */
-  readonly fingerprint: string
-  /** Segments of another generation are discarded: their source numbers mean something else. Default: empty. */
-  readonly generation?: string | undefined
-  readonly log: Log
-  /** Vectors in the exact tail that are sealed into a graph. Default 4096. */
-  readonly sealAt?: number | undefined
-  /** Vectors of the largest segment that merging makes. Default 262,144. */
-  readonly maxSegment?: number | undefined
-  /** Threads that search. */
-  readonly readers?: number | undefined
-  /** How a worker is started; tests watch and end workers through this. */
-  readonly spawn?: SpawnWorker | undefined
-  /** Called at the points where a crash is most awkward; for tests that crash there. */
-  readonly failPoint?: ((name: IndexFailPoint) => void) | undefined
-}
-
-export type IndexFailPoint = 'segment built' | 'manifest written' | 'segments removed'
-
-interface Sealed {
-  readonly meta: SegmentMeta
-  readonly image: SegmentImage
-  /** Removed rows. */
-  dead: number
-}
 
 /**
  * Opens what was sealed. A segment that is damaged or missing is discarded with all later ones: `lastOrd` is one
@@ -86,8 +57,7 @@ export class SegmentedIndex implements VectorIndex {
   readonly #spawn: SpawnWorker
   readonly #sealAt: number
   readonly #readers: ReaderPool
-  /** By ords, ascending. */
-  #segments: Sealed[] = []
+  readonly #segments: SealedSegments
   readonly #tail: VectorRows
   #lastOrd = 0
   #sealedUpTo = 0
@@ -95,7 +65,7 @@ export class SegmentedIndex implements VectorIndex {
   #sealWhen: number
   #sealing: Promise<void> | undefined
   #merging: Promise<void> | undefined
-  #committed: Promise<void> = Promise.resolve()
+  readonly #manifests: ManifestLog
   /** Shared with the builders, see `BuildRequest`. */
   readonly #stop = new Int32Array(new SharedArrayBuffer(4))
   /** Grows whenever segments are discarded; a seal begun before that is void. */
@@ -111,6 +81,8 @@ export class SegmentedIndex implements VectorIndex {
     this.#sealAt = options.sealAt ?? DEFAULT_SEAL_AT
     this.#sealWhen = this.#sealAt
     this.#readers = new ReaderPool({ dir, dim, spawn, readers })
+    this.#segments = new SealedSegments(this.#readers)
+    this.#manifests = new ManifestLog(options)
     this.#tail = new VectorRows(dim)
   }
 
@@ -133,14 +105,12 @@ export class SegmentedIndex implements VectorIndex {
         this.#sealedUpTo = meta.after
         break
       }
-      this.#hold({ meta, memory: load.value })
+      this.#segments.append({ meta, memory: load.value })
     }
     this.#lastOrd = this.#sealedUpTo
-    if (this.#segments.length < listed.length) await writeManifest(dir, this.#manifest())
-    removeAllBut(
-      dir,
-      this.#segments.map(({ meta }) => meta.id),
-    )
+    const kept = this.#segments.metas.map(({ id }) => id)
+    if (kept.length < listed.length) await writeManifest(dir, this.#manifest())
+    removeAllBut(dir, kept)
     this.#tidy()
   }
 
@@ -154,20 +124,13 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async remove(ords: readonly number[]): Promise<number> {
-    const known = ords.filter(ord => this.#tail.remove(ord) || this.#markDead(ord))
+    const known = ords.filter(ord => this.#tail.remove(ord) || this.#segments.remove(ord))
     if (known.length > 0) this.#tidy()
     return known.length
   }
 
   async ords(after: number, limit: number): Promise<number[]> {
-    const found: number[] = []
-    for (const { meta, image } of this.#segments) {
-      if (meta.upTo <= after) continue
-      for (let row = lowerBound(image.ords, after + 1); row < meta.shape.count; row++) {
-        if (found.length === limit) return found
-        if (!hasBit(image.dead, row)) found.push(image.ords[row]!)
-      }
-    }
+    const found = this.#segments.ords(after, limit)
     for (const { block, from, to } of this.#tail.snapshot())
       for (let row = from; row < to && found.length < limit; row++)
         if (block.ords[row]! > after && block.dead[row] === 0) found.push(block.ords[row]!)
@@ -189,26 +152,19 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #searchOnce(query: IndexQuery): Promise<IndexHit[]> {
-    const { from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = query.filter ?? {}
-    const segments = this.#segments
-      .filter(
-        ({ meta, dead }) => meta.capturedTo >= from && meta.capturedFrom < to && dead < meta.shape.count,
-      )
-      .map(({ meta, dead }) => ({ id: meta.id, dead: dead > 0 }))
+    const segments = this.#segments.within(query.filter ?? {})
     const tail = this.#tail.snapshot().map(({ block, ...rows }) => ({ block: block.id, ...rows }))
     if (query.k < 1 || segments.length + tail.length === 0) return []
     return this.#readers.search({ ...query, segments, tail })
   }
 
   stats(): IndexStats {
-    const rows = this.#segments.reduce((sum, { meta }) => sum + meta.shape.count, 0)
-    const dead = this.#segments.reduce((sum, segment) => sum + segment.dead, 0)
-    const bytes = this.#segments.reduce((sum, { image }) => sum + image.memory.buffer.byteLength, 0)
+    const { rows, dead, bytes } = this.#segments.stats()
     const { live } = this.#tail
     return {
       vectors: rows - dead + live,
       tail: live,
-      segments: this.#segments.length,
+      segments: this.#segments.list.length,
       dead,
       bytes: bytes + this.#tail.bytes,
     }
@@ -216,7 +172,7 @@ export class SegmentedIndex implements VectorIndex {
 
   async settled(): Promise<void> {
     while (this.#sealing !== undefined || this.#merging !== undefined) await (this.#sealing ?? this.#merging)
-    await this.#committed
+    await this.#manifests.settled
   }
 
   /** Building under way is abandoned: the store still has the vectors. */
@@ -238,7 +194,7 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #seal(count: number): Promise<void> {
-    const { log } = this.#options
+    const { dir, log } = this.#options
     const epoch = this.#epoch
     const slices = this.#tail.snapshot(count)
     const upTo = lastOrdOf(slices)
@@ -246,17 +202,19 @@ export class SegmentedIndex implements VectorIndex {
     const id = this.#nextId++
     try {
       const built = await this.#build({ id, parts, after: this.#sealedUpTo, upTo, patient: false })
-      if (epoch !== this.#epoch) return await this.#removeFiles([id])
-      if (built !== undefined) this.#copyRemovals(this.#hold(built), removedIn(slices))
+      if (epoch !== this.#epoch) return await removeSegments(dir, [id])
+      const removed = removedIn(slices)
+      if (built !== undefined) this.#segments.append(built)
       for (const block of this.#tail.trim(count)) this.#readers.detach('block', block.id)
+      for (const ord of removed) this.#segments.remove(ord)
       this.#sealedUpTo = upTo
       this.#sealWhen = this.#sealAt
-      log.info({ vectors: count, segments: this.#segments.length }, 'index segment sealed')
-      await this.#commit([])
+      log.info({ vectors: count, segments: this.#segments.list.length }, 'index segment sealed')
+      await this.#manifests.commit(() => this.#manifest(), [])
     } catch (err) {
       // The tail keeps its vectors and is searched exactly; the next attempt waits for as many again.
       this.#sealWhen = this.#tail.count + this.#sealAt
-      await this.#removeFiles([id])
+      await removeSegments(dir, [id])
       if (!this.#closed) log.error({ err, vectors: count }, 'index segment not sealed')
     }
   }
@@ -264,7 +222,7 @@ export class SegmentedIndex implements VectorIndex {
   /** Merges and shrinks segments, one at a time, for as long as there is something to do. */
   #tidy(): void {
     if (this.#closed || this.#merging !== undefined) return
-    const sizes = this.#segments.map(({ meta, dead }) => ({ count: meta.shape.count, dead }))
+    const sizes = this.#segments.list.map(({ meta, dead }) => ({ count: meta.shape.count, dead }))
     const maxRows = this.#options.maxSegment ?? DEFAULT_MAX_SEGMENT
     const rebuild = nextRebuild(sizes, { sealAt: this.#sealAt, maxRows })
     if (rebuild === undefined) return
@@ -276,29 +234,28 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #rebuild({ from, to }: Rebuild): Promise<boolean> {
-    const { log } = this.#options
-    const old = this.#segments.slice(from, to)
+    const { dir, log } = this.#options
+    const old = this.#segments.list.slice(from, to)
     const parts = old.map(({ meta, image }) => ({ segment: meta, memory: image.memory }))
     const range = { after: old[0]!.meta.after, upTo: old.at(-1)!.meta.upTo }
     const id = this.#nextId++
     try {
       const built = await this.#build({ id, parts, ...range, patient: true })
-      const at = this.#segments.indexOf(old[0]!)
       // What was discarded meanwhile must not come back.
-      if (old.some((segment, i) => this.#segments[at + i] !== segment)) {
-        await this.#removeFiles([id])
+      if (!this.#segments.replace(old, built)) {
+        await removeSegments(dir, [id])
         return true
       }
-      const removed = old.flatMap(removedFrom)
-      const next = built === undefined ? [] : [this.#attach(built)]
-      this.#segments.splice(at, old.length, ...next)
-      for (const segment of next) this.#copyRemovals(segment, removed)
-      for (const { meta } of old) this.#readers.detach('segment', meta.id)
-      log.info({ merged: old.length, vectors: next[0]?.meta.shape.count ?? 0 }, 'index segments merged')
-      await this.#commit(old.map(({ meta }) => meta.id))
+      // What was removed meanwhile is in the new one still.
+      for (const ord of old.flatMap(removedFrom)) this.#segments.remove(ord)
+      log.info({ merged: old.length, vectors: built?.meta.shape.count ?? 0 }, 'index segments merged')
+      await this.#manifests.commit(
+        () => this.#manifest(),
+        old.map(({ meta }) => meta.id),
+      )
       return true
     } catch (error) {
-      await this.#removeFiles([id])
+      await removeSegments(dir, [id])
       if (isFault(error, 'INDEX_DAMAGED') && error.details.segment !== undefined)
         this.#discardFrom(Number(error.details.segment), error)
       else if (!this.#closed) log.error({ err: error, segments: old.length }, 'index segments not merged')
@@ -307,7 +264,7 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async #build(
-    request: Pick<BuildRequest, 'id' | 'after' | 'upTo' | 'patient'> & { parts: readonly BuildPart[] },
+    request: Pick<BuildRequest, 'id' | 'parts' | 'after' | 'upTo' | 'patient'>,
   ): Promise<Built | undefined> {
     const { dir, dim, failPoint } = this.#options
     const whole = { ...request, dir, dim, stop: this.#stop }
@@ -315,32 +272,6 @@ export class SegmentedIndex implements VectorIndex {
     const built = await builder.only<Built | undefined>().finally(() => builder.exited)
     failPoint?.('segment built')
     return built
-  }
-
-  #attach({ meta, memory }: Built): Sealed {
-    this.#readers.attach({ kind: 'segment', meta, memory })
-    return { meta, image: imageOver(memory, meta.shape), dead: 0 }
-  }
-
-  #hold(built: Built): Sealed {
-    const sealed = this.#attach(built)
-    this.#segments.push(sealed)
-    return sealed
-  }
-
-  #markDead(ord: number): boolean {
-    const segment = this.#segments.find(({ meta }) => ord > meta.after && ord <= meta.upTo)
-    if (segment === undefined) return false
-    const row = rowOf(segment.image, ord)
-    if (row < 0 || hasBit(segment.image.dead, row)) return false
-    segment.image.dead[row >>> 5]! |= 1 << (row & 31)
-    segment.dead++
-    return true
-  }
-
-  /** What was removed while the segment was being built may be in it. */
-  #copyRemovals({ meta }: Sealed, ords: readonly number[]): void {
-    for (const ord of ords) if (ord > meta.after && ord <= meta.upTo) this.#markDead(ord)
   }
 
   #manifest(): Manifest {
@@ -352,42 +283,14 @@ export class SegmentedIndex implements VectorIndex {
       dim: this.dim,
       sealedUpTo: this.#sealedUpTo,
       nextId: this.#nextId,
-      segments: this.#segments.map(({ meta }) => meta),
+      segments: this.#segments.metas,
     }
-  }
-
-  /** Writes down what is, then removes the files of what is no more. One after the other, in order. */
-  #commit(removed: readonly number[]): Promise<void> {
-    const { dir, log, failPoint } = this.#options
-    this.#committed = this.#committed.then(async () => {
-      try {
-        await writeManifest(dir, this.#manifest())
-        failPoint?.('manifest written')
-        await this.#removeFiles(removed)
-        failPoint?.('segments removed')
-      } catch (err) {
-        // The list on disk is the former one, and so are the files that it needs.
-        log.error({ err }, 'list of index segments not written')
-      }
-    })
-    return this.#committed
-  }
-
-  async #removeFiles(ids: readonly number[]): Promise<void> {
-    const paths = ids.flatMap(id =>
-      (['image', 'rows', 'hnsw'] as const).flatMap(part => {
-        const path = segmentPath(this.#options.dir, id, part)
-        return [path, `${path}.tmp`]
-      }),
-    )
-    await Promise.all(paths.map(path => rm(path, { force: true })))
   }
 
   /** The files of a segment were altered while it was in use: forgets it and all that came after it. */
   #discardFrom(id: number, reason: unknown): void {
-    const at = this.#segments.findIndex(({ meta }) => meta.id === id)
-    if (at < 0) return
-    const dropped = this.#segments.splice(at)
+    const dropped = this.#segments.dropFrom(id)
+    if (dropped.length === 0) return
     const { log } = this.#options
     const err = fault('INDEX_DAMAGED', `segment ${id} is not what was sealed`, { cause: reason })
     log.warn({ err, segments: dropped.length }, 'index segments discarded')
@@ -395,22 +298,9 @@ export class SegmentedIndex implements VectorIndex {
     for (const block of this.#tail.clear()) this.#readers.detach('block', block.id)
     this.#sealWhen = this.#sealAt
     this.#lastOrd = this.#sealedUpTo = dropped[0]!.meta.after
-    for (const { meta } of dropped) this.#readers.detach('segment', meta.id)
-    void this.#commit(dropped.map(({ meta }) => meta.id))
+    void this.#manifests.commit(
+      () => this.#manifest(),
+      dropped.map(({ meta }) => meta.id),
+    )
   }
-}
-
-function lastOrdOf(slices: readonly RowSlice[]): number {
-  const { block, to } = slices.at(-1)!
-  return block.ords[to - 1]!
-}
-
-function removedIn(slices: readonly RowSlice[]): number[] {
-  return slices.flatMap(({ block, from, to }) =>
-    [...block.ords.subarray(from, to)].filter((_, i) => block.dead[from + i] === 1),
-  )
-}
-
-function removedFrom({ image }: Sealed): number[] {
-  return [...image.ords].filter((_, row) => hasBit(image.dead, row))
 }

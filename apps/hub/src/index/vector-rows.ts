@@ -219,6 +219,17 @@ export class VectorRows {
   }
 }
 
+export function lastOrdOf(slices: readonly RowSlice[]): number {
+  const { block, to } = slices.at(-1)!
+  return block.ords[to - 1]!
+}
+
+export function removedIn(slices: readonly RowSlice[]): number[] {
+  return slices.flatMap(({ block, from, to }) =>
+    [...block.ords.subarray(from, to)].filter((_, i) => block.dead[from + i] === 1),
+  )
+}
+
 /** Place of the value in an ascending column, -1 when it is not there. */
 function indexOf(ascending: Float64Array, value: number): number {
   let low = 0

@@ -1,5 +1,7 @@
 import {
+  type Address,
   type Clock,
+  CommandReply,
   decodeJson,
   decodeMessagePack,
   EmbeddingBatch,
@@ -12,6 +14,7 @@ import {
   NodeStats,
   type ParsedTopic,
   parseUplinkTopic,
+  ReportedConfig,
   vectorFromBytes,
 } from '@sightline/core'
 import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
@@ -20,6 +23,8 @@ import { QuietLog } from './quiet-log.ts'
 
 const MAX_THUMBNAIL_BYTES = 128 * 1024
 const QUARANTINE_HEAD_BYTES = 4096
+/** Devices try again within a minute and a half: a refusal that is older says nothing about now. */
+const TROUBLE_MS = 120_000
 
 export interface IngestStats {
   messages: number
@@ -41,8 +46,16 @@ interface IngestEvents {
 export interface IngestOptions {
   readonly store: RecordStore
   readonly publish: Publish
+  /** Without it, what it would take is quarantined. */
+  readonly fleet?: FleetIntake
   readonly clock: Clock
   readonly log: Log
+}
+
+/** Keeps what devices say of their configuration and of commands. Durable when it resolves. @throws STORE_FAILED */
+export interface FleetIntake {
+  takeReported(address: Address, reported: ReportedConfig): Promise<void>
+  takeReply(address: Address, reply: CommandReply): Promise<void>
 }
 
 /** What devices send, into the store: decoded, checked, durable, acknowledged. */
@@ -52,6 +65,8 @@ export class Ingest {
   readonly #log: Log
   readonly #quiet: QuietLog
   readonly #acks: AckSender
+  readonly #fleet: FleetIntake | undefined
+  #refusal: { readonly atMs: number; readonly code: string } | undefined
   readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
     stored: new Set(),
     node: new Set(),
@@ -66,12 +81,20 @@ export class Ingest {
     failures: 0,
   }
 
-  constructor({ store, publish, clock, log }: IngestOptions) {
+  constructor({ store, publish, fleet, clock, log }: IngestOptions) {
     this.#store = store
+    this.#fleet = fleet
     this.#clock = clock
     this.#log = log
     this.#quiet = new QuietLog({ clock, log })
     this.#acks = new AckSender({ publish, log })
+  }
+
+  /** Code of the fault for which the store refuses what comes in; undefined when it takes it. */
+  get trouble(): string | undefined {
+    const refusal = this.#refusal
+    if (refusal === undefined || this.#clock.monotonic() - refusal.atMs > TROUBLE_MS) return undefined
+    return refusal.code
   }
 
   /** Returns what ends the subscription. */
@@ -90,9 +113,11 @@ export class Ingest {
       const address = parseUplinkTopic(topic)
       if (address === undefined) throw fault('PAYLOAD_INVALID', 'not an uplink topic')
       await this.#take(address, payload)
+      this.#refusal = undefined
     } catch (error) {
       if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
       this.stats.failures++
+      this.#refusal = { atMs: this.#clock.monotonic(), code: isFault(error) ? error.code : 'INTERNAL' }
       this.#quiet.error({ topic, err: error }, 'message not stored')
       throw error
     }
@@ -121,8 +146,9 @@ export class Ingest {
       case 'stats':
         return this.#updateNode(address, { stats: decodeJson(NodeStats, payload) })
       case 'cfg/reported':
+        return this.#takeReported(address, payload)
       case 'reply':
-        throw fault('PAYLOAD_INVALID', `this hub takes no ${address.type}`)
+        return this.#intake(address).takeReply(address, decodeJson(CommandReply, payload))
     }
   }
 
@@ -185,6 +211,17 @@ export class Ingest {
     // An agent that missed an acknowledgement learns what is stored as soon as it is back.
     if (state.online)
       this.#acks.send(address, state.session, this.#store.stored(address.site, address.node, state.session))
+  }
+
+  async #takeReported(address: ParsedTopic, payload: Uint8Array): Promise<void> {
+    // Cleared, like a state: see above.
+    if (payload.byteLength === 0) return
+    await this.#intake(address).takeReported(address, decodeJson(ReportedConfig, payload))
+  }
+
+  #intake({ type }: ParsedTopic): FleetIntake {
+    if (this.#fleet === undefined) throw fault('PAYLOAD_INVALID', `this hub takes no ${type}`)
+    return this.#fleet
   }
 
   async #updateNode(

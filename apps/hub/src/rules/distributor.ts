@@ -117,6 +117,16 @@ export class Distributor {
     }
   }
 
+  /** Of the rules that a device should apply; null when none were sent to its like. */
+  versionFor({ site, state }: ReportedNode): number | null {
+    if (state === null) return null
+    const { rulesGroup: group, fingerprint } = state
+    const target = this.#targetsOf([{ site, state }]).find(
+      each => each.group === group && each.fingerprint === fingerprint,
+    )
+    return target === undefined ? null : (this.#options.shelf.sent(topicOf(target))?.version ?? null)
+  }
+
   targets(): TargetState[] {
     const { shelf, store } = this.#options
     const nodes = store.nodes()

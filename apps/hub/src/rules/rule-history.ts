@@ -35,9 +35,11 @@ export class RuleHistory {
   async start(current: RuleDocument): Promise<void> {
     const { history } = this.#db.tables
     const ahead = [...history.getKeys({ start: current.version + 1 })]
-    await this.#db.write(() => {
-      for (const version of ahead) this.#remove(version)
-    })
+    // Nothing is written without need: a hub starts on a full disk too.
+    if (ahead.length > 0)
+      await this.#db.write(() => {
+        for (const version of ahead) this.#remove(version)
+      })
     if (!history.doesExist(current.version)) await this.add(current, undefined, { actor: 'hub' })
   }
 

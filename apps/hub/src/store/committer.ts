@@ -1,4 +1,4 @@
-import { fault, isFault, messageOf } from '@sightline/core'
+import { type FailPoint, fault, isFault, messageOf, noFailPoint } from '@sightline/core'
 import type { RootDatabase } from 'lmdb'
 import type { DiskGuard } from './disk-guard.ts'
 
@@ -9,10 +9,20 @@ import type { DiskGuard } from './disk-guard.ts'
 export class Committer {
   readonly #root: RootDatabase
   readonly #guard: DiskGuard
+  readonly #failPoint: FailPoint
 
-  constructor({ root, guard }: { root: RootDatabase; guard: DiskGuard }) {
+  constructor({
+    root,
+    guard,
+    failPoint = noFailPoint,
+  }: {
+    root: RootDatabase
+    guard: DiskGuard
+    failPoint?: FailPoint | undefined
+  }) {
     this.#root = root
     this.#guard = guard
+    this.#failPoint = failPoint
   }
 
   /**
@@ -23,14 +33,18 @@ export class Committer {
     this.#guard.check()
     let failure: unknown
     try {
-      return await this.#root.childTransaction(() => {
+      const done = await this.#root.childTransaction(() => {
         try {
-          return job()
+          const result = job()
+          this.#failPoint('before commit')
+          return result
         } catch (error) {
           failure = error
           throw error
         }
       })
+      this.#failPoint('after commit')
+      return done
     } catch (error) {
       if (isFault(failure)) throw failure
       const cause = failure ?? (await commitFailure(error))

@@ -1,5 +1,14 @@
 import { mkdirSync } from 'node:fs'
-import { type Clock, EMPTY_SEQ_SET, fault, isFault, type Log, messageOf, type SeqSet } from '@sightline/core'
+import {
+  type Clock,
+  EMPTY_SEQ_SET,
+  type FailPoint,
+  fault,
+  isFault,
+  type Log,
+  messageOf,
+  type SeqSet,
+} from '@sightline/core'
 import type { RootDatabase } from 'lmdb'
 import { applyDelivery } from './apply-delivery.ts'
 import { Committer } from './committer.ts'
@@ -52,6 +61,8 @@ export interface LmdbStoreOptions {
   readonly log: Log
   /** Free disk space below which every write is refused. Default 256 MiB. */
   readonly minFreeBytes?: number
+  /** Called at `before commit` and `after commit`; for tests that crash there. */
+  readonly failPoint?: FailPoint | undefined
 }
 
 /** The environment that the records lie in, for other tables beside them. */
@@ -68,12 +79,17 @@ export async function openLmdbStore({
   clock,
   log,
   minFreeBytes = 256 * 2 ** 20,
+  failPoint,
 }: LmdbStoreOptions): Promise<LmdbRecordStore> {
   try {
     mkdirSync(dir, { recursive: true })
     const tables = await openTables(dir)
     const guard = new DiskGuard({ dir, minFreeBytes, clock })
-    const store = new LmdbStore({ dir, tables, committer: new Committer({ root: tables.root, guard }) })
+    const store = new LmdbStore({
+      dir,
+      tables,
+      committer: new Committer({ root: tables.root, guard, failPoint }),
+    })
     log.info({ dir, ...store.counts() }, 'store opened')
     return store
   } catch (cause) {

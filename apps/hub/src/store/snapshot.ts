@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, type Dirent, existsSync, readFileSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { conforms, fault, isFault, messageOf } from '@sightline/core'
@@ -10,8 +10,10 @@ import { HOLD_FILE, holderOf } from './data-hold.ts'
 
 const MANIFEST = 'snapshot.json'
 const STORE = 'store'
-/** Of the data directory: rebuilt from the store, copied by the store itself, or of one run only. */
-const NOT_COPIED = new Set(['index', STORE, HOLD_FILE])
+/** Of the data directory: rebuilt from the store, or of one run only. */
+const NOT_COPIED = new Set(['index', HOLD_FILE])
+/** Of a folder that is an LMDB environment. */
+const LMDB_FILE = 'data.mdb'
 /** Begins the name of what a restore has not finished. */
 const STAGING = '.restore-'
 
@@ -46,8 +48,8 @@ export interface SnapshotOptions {
 }
 
 /**
- * Copies a data directory while the hub runs: the store as it is at one moment, everything else file by file, the index
- * not at all. The directory appears under its name when it is complete.
+ * Copies a data directory while the hub runs: each LMDB environment as it is at one moment, everything else file by file,
+ * the index not at all. The directory appears under its name when it is complete.
  * @throws SNAPSHOT_REFUSED when there is something already, STORE_FAILED when it cannot be read or written
  */
 export async function takeSnapshot({
@@ -62,11 +64,12 @@ export async function takeSnapshot({
   const partial = `${dir}.partial`
   try {
     await rm(partial, { recursive: true, force: true })
-    await mkdir(join(partial, STORE), { recursive: true })
-    await copyStore(join(dataDir, STORE), join(partial, STORE))
+    const names = (await entriesOf(dataDir)).filter(name => !NOT_COPIED.has(name) && !name.startsWith('.'))
+    const stores = names.filter(name => existsSync(join(dataDir, name, LMDB_FILE)))
+    for (const name of stores) await copyStore(join(dataDir, name), join(partial, name))
     failPoint?.('store copied')
-    for (const name of await entriesOf(dataDir)) {
-      if (NOT_COPIED.has(name) || name.startsWith('.')) continue
+    for (const name of names) {
+      if (stores.includes(name)) continue
       for (const path of await filesBelow(join(dataDir, name))) {
         const target = join(partial, relative(dataDir, path))
         await mkdir(dirname(target), { recursive: true })
@@ -162,17 +165,20 @@ function readSnapshot(dir: string): Snapshot {
 
 /** As of one moment, without what was deleted: LMDB leaves out its free pages. */
 async function copyStore(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
   const root = openLmdb({ path: from, readOnly: true, overlappingSync: false, compression: false })
   try {
     await root.backup(to, true)
   } finally {
     await root.close()
   }
-  await flush(join(to, 'data.mdb'))
+  await flush(join(to, LMDB_FILE))
 }
 
 async function copyFile(from: string, to: string): Promise<void> {
-  const target = await open(to, 'w')
+  // Private keys stay readable by their owner alone.
+  const { mode } = await stat(from)
+  const target = await open(to, 'w', mode & 0o777)
   await pipeline(createReadStream(from), target.createWriteStream({ flush: true }))
 }
 

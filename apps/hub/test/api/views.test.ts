@@ -17,6 +17,7 @@ const state: NodeState = {
   configVersion: 0,
   cameras: [],
 }
+const health = { of: () => ({ status: 'healthy', reasons: [] }) as const }
 const store = { stored: () => ({ upTo: 0, ranges: [] }) } as unknown as RecordStore
 
 function view(change: Partial<NodeState>) {
@@ -28,7 +29,7 @@ function view(change: Partial<NodeState>) {
     stats: null,
     state: { ...state, ...change },
   }
-  return nodeView(record as unknown as NodeRecord, store)
+  return nodeView(record as unknown as NodeRecord, store, health)
 }
 
 describe('a device', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { DataHold, HOLD_FILE, holderOf } from '@sightline/hub/store/data-hold.js
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { restoreSnapshot, takeSnapshot } from '@sightline/hub/store/snapshot.js'
+import { open } from 'lmdb'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FrameSource } from '../../../../test/support/stored-frames.ts'
 import { randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
@@ -27,7 +28,7 @@ beforeEach(async () => {
   store = await openStore('data')
   frames = new FrameSource(store)
   await mkdir(at('data', 'keys'))
-  writeFileSync(at('data', 'keys', 'a.pem'), 'key')
+  writeFileSync(at('data', 'keys', 'a.pem'), 'key', { mode: 0o600 })
   await mkdir(at('data', 'index'))
   writeFileSync(at('data', 'index', 'segments.json'), '{}')
   await frames.append(Array.from({ length: 50 }, () => ({ vector })))
@@ -35,6 +36,20 @@ beforeEach(async () => {
 afterEach(async () => {
   await store.close()
   await rm(root, { recursive: true })
+})
+
+test('every LMDB environment is copied as one, private keys stay private', async () => {
+  const rules = open({ path: at('data', 'rules'), overlappingSync: false })
+  await rules.put('rule', 'fire')
+  const { files } = await take('copy')
+  await rules.put('rule', 'smoke')
+  expect(files.map(file => file.path).sort()).toEqual(['keys/a.pem', 'rules/data.mdb', 'store/data.mdb'])
+  await rules.close()
+  await restore('copy')
+  expect(statSync(at('new', 'keys', 'a.pem')).mode & 0o777).toBe(0o600)
+  const back = open({ path: at('new', 'rules'), readOnly: true })
+  expect(back.get('rule')).toBe('fire')
+  await back.close()
 })
 
 test('copies a store in use as it is at one moment, and brings it back', async () => {

@@ -154,6 +154,8 @@ export const NodeStats = Type.Object(
     framesFailed: Count,
     outboxRecords: Count,
     outboxBytes: Count,
+    /** Beyond it the oldest frames are dropped. */
+    outboxMaxBytes: Type.Optional(Count),
     outboxDropped: Count,
     encodeP50Ms: Type.Number({ minimum: 0 }),
     decisionP95Ms: Type.Number({ minimum: 0 }),

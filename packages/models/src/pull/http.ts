@@ -7,7 +7,19 @@ const MAX_RETRY_AFTER_MS = 120_000
 export interface HttpOptions {
   /** Silence after which a request counts as broken. */
   readonly idleMs: number
+  /** In place of the built-in one: for a server with a certificate authority of its own, or a sign-in. */
+  readonly fetch?: FetchLike | undefined
 }
+
+/** The part of `fetch` that is used here. Must not follow redirects. */
+export type FetchLike = (
+  url: URL,
+  init: {
+    readonly headers: Readonly<Record<string, string>>
+    readonly signal: AbortSignal
+    readonly redirect: 'manual'
+  },
+) => Promise<Response>
 
 export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
@@ -32,7 +44,7 @@ export interface HttpAnswer {
 export async function httpGet(
   start: URL,
   request: HttpRequest,
-  { idleMs }: HttpOptions,
+  { idleMs, fetch: fetchUrl = fetch }: HttpOptions,
 ): Promise<HttpAnswer> {
   const hops: Headers[] = []
   for (let url = start; ; ) {
@@ -48,7 +60,7 @@ export async function httpGet(
     }
     let response: Response
     try {
-      response = await fetch(url, {
+      response = await fetchUrl(url, {
         redirect: 'manual',
         signal,
         // A coded body would have other sizes and ranges than the file.

@@ -14,6 +14,7 @@ import { writePins } from '../store/pins.ts'
 import { isOneFile, splitTowers } from '../store/split-towers.ts'
 import { type Download, type DownloadPolicy, downloadFile } from './download.ts'
 import { RESERVE_BYTES, requireSpace } from './free-space.ts'
+import type { FetchLike } from './http.ts'
 import { type PullProgress, silentProgress } from './progress.ts'
 import { type PlanRequest, type PullPlan, planPull } from './resolve.ts'
 
@@ -24,6 +25,8 @@ export interface PullRequest extends PlanRequest {
   readonly reserveBytes?: number
   /** Silence after which a connection counts as broken; default 30 s. */
   readonly idleMs?: number
+  /** In place of the built-in one. */
+  readonly fetch?: FetchLike
 }
 
 export interface PullResult {
@@ -55,7 +58,11 @@ export async function pullModel(request: PullRequest): Promise<PullResult> {
       maxFailures: MAX_FAILURES,
       reserveBytes: request.reserveBytes ?? RESERVE_BYTES,
     }
-    const plan = await planPull(request, { http: { idleMs: request.idleMs ?? 30_000 }, policy, progress })
+    const plan = await planPull(request, {
+      http: { idleMs: request.idleMs ?? 30_000, fetch: request.fetch },
+      policy,
+      progress,
+    })
     const present = await alreadyThere(layout, name, plan)
     if (present) return { ...present, changed: false, trusted: [] }
     const fetched = await fetchFiles(plan, request, policy, progress)

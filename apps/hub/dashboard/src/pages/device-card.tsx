@@ -11,6 +11,20 @@ import { StartingNote } from './starting-note.tsx'
 /** A still scene sends little, so silence is remarked on late. */
 const QUIET_AFTER_MS = 10 * 60_000
 
+/** By reason; what has a place of its own on the card is left out. */
+const REMARKS: Readonly<Record<string, string>> = {
+  'no-data': 'Connected, but silent',
+  'clock-skew': 'Its clock is wrong',
+  'outbox-filling': 'Falling behind',
+  'outbox-dropped': 'Records were lost',
+  'config-rejected': 'The newest configuration was refused',
+  'config-pending': 'The newest configuration is not in force',
+}
+
+function remarks({ health }: FleetNode) {
+  return health.reasons.filter(({ code }) => code in REMARKS)
+}
+
 export interface DeviceCardProps {
   readonly node: FleetNode
   readonly now: number
@@ -33,6 +47,14 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
         </div>
         <span class={online ? 'pill pill-good' : 'pill pill-bad'}>{online ? 'Online' : 'Offline'}</span>
       </header>
+      {remarks(node).map(({ code, message }) => (
+        <p key={code + message} class="note note-error">
+          <Icon name="alert" />
+          <span>
+            {REMARKS[code]}: {message}
+          </span>
+        </p>
+      ))}
       <dl class="measures">
         <Measure name="Last data" tone={quiet ? 'warn' : undefined}>
           {lastDataAt === null ? 'none yet' : <Ago iso={lastDataAt} now={now} />}

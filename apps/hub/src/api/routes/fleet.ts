@@ -1,14 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { FleetHealth } from '../../fleet/fleet-health.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { NodeShape } from '../shapes.ts'
 import { nodeView } from '../views.ts'
 
-export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: LiveFeed }> = async (
-  app,
-  { store, live },
-) => {
+export const fleetRoutes: FastifyPluginAsyncTypebox<{
+  store: RecordStore
+  health: FleetHealth
+  live: LiveFeed
+}> = async (app, { store, health, live }) => {
   app.get(
     '/nodes',
     {
@@ -18,7 +20,7 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
         response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
       },
     },
-    async () => ({ nodes: store.nodes().map(record => nodeView(record, store)) }),
+    async () => ({ nodes: store.nodes().map(record => nodeView(record, store, health)) }),
   )
 
   app.get(
@@ -28,7 +30,8 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore; live: 
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
-          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `saved-search`: a ' +
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: a command of a device and what it answered; `config`: how far a device is from its desired configuration.' +
+          ' `saved-search`: a ' +
           'frame that a saved search was waiting for. With Last-Event-ID what was missed follows, or `resync`.',
       },
     },

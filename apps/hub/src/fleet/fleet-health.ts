@@ -1,0 +1,86 @@
+import type { Clock, NodeStarting } from '@sightline/core'
+import type { Ingest } from '../ingest/ingest.ts'
+import type { Distributor } from '../rules/distributor.ts'
+import type { NodeRecord } from '../store/record-store.ts'
+import { type Health, healthOf } from './health.ts'
+import type { Shadow } from './shadow.ts'
+
+export interface FleetHealthOptions {
+  readonly ingest: Pick<Ingest, 'on'>
+  readonly shadow: Pick<Shadow, 'drift'>
+  readonly rules: Pick<Distributor, 'versionFor'>
+  readonly clock: Clock
+}
+
+/** What was noticed of a device while this hub ran; all of it comes again with its next state and stats. */
+interface Noticed {
+  stateAt: number | undefined
+  statsAt: number | undefined
+  skewMs: number | null
+  onlineSince: number | null
+}
+
+/** Gathers the facts of every device's health. */
+export class FleetHealth {
+  readonly #options: FleetHealthOptions
+  readonly #noticed = new Map<string, Noticed>()
+
+  constructor(options: FleetHealthOptions) {
+    this.#options = options
+    options.ingest.on('node', record => this.#notice(record))
+  }
+
+  of(record: NodeRecord): Health {
+    const { shadow, rules, clock } = this.#options
+    const { state, stats, lastDataAt } = record
+    const noticed = this.#noticed.get(keyOf(record))
+    const cameras = (stats !== null && state !== null && stats.at > state.at ? stats : state)?.cameras ?? []
+    return healthOf({
+      now: clock.now(),
+      online: state?.online ?? false,
+      onlineSince: noticed?.onlineSince ?? null,
+      lastDataAt,
+      starting: startingText(state?.starting),
+      cameras,
+      clockSkewMs: noticed?.skewMs ?? null,
+      outbox: stats && {
+        records: stats.outboxRecords,
+        bytes: stats.outboxBytes,
+        maxBytes: stats.outboxMaxBytes ?? null,
+        dropped: stats.outboxDropped,
+      },
+      rules: {
+        inForce: state?.rulesVersion ?? null,
+        expected: rules.versionFor(record),
+        error: state?.rulesError ?? null,
+      },
+      config: shadow.drift(record),
+    })
+  }
+
+  /** The device says the time in its state and stats; the hub's own is that of the newest message, which is this one. */
+  #notice(record: NodeRecord): void {
+    const { state, stats, lastSeenAt } = record
+    const key = keyOf(record)
+    const known = this.#noticed.get(key)
+    const online = state?.online ?? false
+    const noticed = known ?? { stateAt: undefined, statsAt: undefined, skewMs: null, onlineSince: null }
+    if (!online) noticed.onlineSince = null
+    else noticed.onlineSince ??= lastSeenAt
+    // A will was written when the connection began.
+    if (online && state !== null && state.at !== noticed.stateAt) noticed.skewMs = lastSeenAt - state.at
+    else if (stats !== null && stats.at !== noticed.statsAt) noticed.skewMs = lastSeenAt - stats.at
+    noticed.stateAt = state?.at
+    noticed.statsAt = stats?.at
+    this.#noticed.set(key, noticed)
+  }
+}
+
+function startingText(starting: NodeStarting | undefined): string | null {
+  if (starting === undefined) return null
+  return starting.error ?? starting.detail ?? starting.phase
+}
+
+function keyOf({ site, node }: NodeRecord): string {
+  return `${site}~${node}`
+}

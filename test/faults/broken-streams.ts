@@ -1,0 +1,114 @@
+// Broken MQTT streams and payloads, made from packets that a real agent sent, with good agents beside them.
+// npx tsx test/faults/broken-streams.ts [--long]
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { fault } from '@sightline/core'
+import { eventually } from '../support/api.ts'
+import { audit, type LedgerRow } from '../support/delivery-audit.ts'
+import { DeliveryLedger } from '../support/delivery-ledger.ts'
+import { HubUnderTest } from '../support/hub-under-test.ts'
+import { brokenStream, isPublish, packetsOf, type WirePacket } from '../support/mqtt-mutations.ts'
+import { MemoryWatch } from '../support/process-memory.ts'
+import { scratch } from '../support/processes.ts'
+import { SimulatedAgent } from '../support/simulated-agent.ts'
+import { SimulatedFleet } from '../support/simulated-fleet.ts'
+import { TcpProxy } from '../support/tcp-proxy.ts'
+import { seededRandom } from '../support/vectors.ts'
+import { runAsScript } from './report.ts'
+
+const AT_ONCE = 32
+const MAX_WAIT_MS = 250
+const DRAIN_MS = 60_000
+
+export async function brokenStreams({
+  long,
+  streams = long ? 100_000 : 10_000,
+  seed = 1,
+}: {
+  long: boolean
+  streams?: number
+  seed?: number
+}): Promise<LedgerRow[]> {
+  const space = await scratch()
+  const hub = new HubUnderTest(space)
+  const ledger = await DeliveryLedger.open(join(space.dir, 'ledger'))
+  let fleet: SimulatedFleet | undefined
+  try {
+    await hub.configure()
+    await hub.start()
+    const packets = await recorded(hub, await DeliveryLedger.open(join(space.dir, 'recorded')))
+    fleet = new SimulatedFleet({ count: 5, url: hub.mqttUrl, space: await hub.space(), ledger })
+    fleet.start()
+    await eventually('good agents', async () => (fleet!.up === 5 ? true : undefined))
+    fleet.record(10)
+    const memory = new MemoryWatch(hub.program.pid)
+    const random = seededRandom(seed)
+    let sent = 0
+    const lane = async () => {
+      while (sent < streams && hub.program.running) {
+        sent++
+        await deliver(brokenStream(packets, random), hub.mqttPort)
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, lane))
+    memory.stop()
+    if (!hub.program.running)
+      throw fault('INTERNAL', `the hub died of stream ${sent}, seed ${seed}: ${hub.program.stderr}`)
+    fleet.pause()
+    if (!(await fleet.drained(DRAIN_MS)))
+      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    const reconnects = fleet.agents.reduce((sum, agent) => sum + agent.reconnects - 1, 0)
+    if (reconnects > 0) throw fault('INTERNAL', `good agents lost their connection ${reconnects} times`)
+    const { quarantined } = (await hub.api.get<{ ingest: { quarantined: number } }>('/system')).ingest
+    const latency = `good agents' ack p99 ${fleet.latencyMs(99).toFixed(0)} ms`
+    await hub.stop()
+    await fleet.stop()
+    await ledger.close()
+    const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
+    const row = await audit(`${streams} broken streams, seed ${seed}`, ledger.path, hub.dataDir)
+    return [{ ...row, notes: `0 crashes; ${quarantined} payloads quarantined; ${latency}; ${rss}` }]
+  } finally {
+    await fleet?.stop()
+    await space.clean()
+  }
+}
+
+/** What an agent sends from its CONNECT to its goodbye. */
+async function recorded(hub: HubUnderTest, ledger: DeliveryLedger): Promise<WirePacket[]> {
+  const chunks: Buffer[] = []
+  const proxy = await new TcpProxy({
+    targetPort: hub.mqttPort,
+    onClientBytes: chunk => void chunks.push(Buffer.from(chunk)),
+  }).start()
+  // Another site than the good ones': what a broken message means can then never be theirs.
+  const address = { site: 'elsewhere', node: 'recorded' }
+  const url = `mqtt://127.0.0.1:${proxy.port}`
+  const agent = new SimulatedAgent({ address, url, space: await hub.space(), ledger })
+  agent.start()
+  await eventually('the recorded agent', async () => (agent.up ? true : undefined))
+  for (let i = 0; i < 40; i++) agent.record()
+  if (!(await agent.drained(DRAIN_MS))) throw fault('INTERNAL', 'the recorded agent got no acknowledgement')
+  await agent.stop()
+  await proxy.stop()
+  await ledger.close()
+  const packets = packetsOf(Buffer.concat(chunks))
+  if (packets.filter(isPublish).length < 4) throw fault('INTERNAL', 'too few packets were recorded')
+  return packets
+}
+
+/** Sends all of it and half-closes, as one does who awaits an answer; resolves when the hub is done with it. */
+async function deliver(bytes: Buffer, port: number): Promise<void> {
+  await new Promise<void>(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    const late = setTimeout(() => socket.destroy(), MAX_WAIT_MS)
+    socket.on('error', () => {})
+    socket.on('data', () => {})
+    socket.on('close', () => {
+      clearTimeout(late)
+      resolve()
+    })
+    socket.end(bytes)
+  })
+}
+
+await runAsScript(import.meta.url, brokenStreams)
