@@ -155,6 +155,15 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  /** For routes that one page alone asks. */
+  async read<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return this.#get(path, {}, signal)
+  }
+
+  async write<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body: unknown): Promise<T> {
+    return this.#send(method, path, body)
+  }
+
   #get<T>(path: string, query: object, signal?: AbortSignal): Promise<T> {
     const search = new URLSearchParams(Object.entries(query)).toString()
     return this.#request(`${path}${search === '' ? '' : `?${search}`}`, abortable(signal))

@@ -2,10 +2,12 @@ import type { ComponentChildren } from 'preact'
 import type { FleetNode, Frame, NodeCamera } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { Ago } from '../components/marks.tsx'
+import type { EnrolledDevice } from '../fleet-api.ts'
 import { bytes, count, duration, millis } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { cameraKey } from '../search-query.ts'
+import { DeviceActions } from './device-actions.tsx'
 import { StartingNote } from './starting-note.tsx'
 
 /** A still scene sends little, so silence is remarked on late. */
@@ -32,9 +34,12 @@ export interface DeviceCardProps {
   readonly frames: ReadonlyMap<string, Frame>
   readonly hubFingerprint: string | undefined
   readonly hubRulesVersion: number | undefined
+  readonly enrolled: EnrolledDevice | undefined
+  readonly onRevoked: () => void
 }
 
-export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion }: DeviceCardProps) {
+export function DeviceCard(props: DeviceCardProps) {
+  const { node, now, frames, hubFingerprint, hubRulesVersion, enrolled, onRevoked } = props
   const { online, lastDataAt, lastSeenAt, stats } = node
   const quiet = lastDataAt !== null && now - Date.parse(lastDataAt) > QUIET_AFTER_MS
   return (
@@ -45,6 +50,7 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
           <h2>{node.node}</h2>
           <p class="hint">site {node.site}</p>
         </div>
+        {online && node.health.status === 'degraded' && <span class="pill pill-warn">Degraded</span>}
         <span class={online ? 'pill pill-good' : 'pill pill-bad'}>{online ? 'Online' : 'Offline'}</span>
       </header>
       {remarks(node).map(({ code, message }) => (
@@ -133,6 +139,7 @@ export function DeviceCard({ node, now, frames, hubFingerprint, hubRulesVersion 
           )}
         </dl>
       </details>
+      <DeviceActions node={node} enrolled={enrolled} onRevoked={onRevoked} />
     </article>
   )
 }

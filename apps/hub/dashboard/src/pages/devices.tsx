@@ -1,16 +1,22 @@
+import { useState } from 'preact/hooks'
 import type { FleetNode } from '../api-types.ts'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { enrolledDevices } from '../fleet-api.ts'
 import { plural } from '../format.ts'
+import { Icon } from '../icons.tsx'
 import { nodeKey } from '../live-store.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { DeviceCard } from './device-card.tsx'
+import { EnrolDialog } from './enrol-dialog.tsx'
 
 export function DevicesPage() {
   const { api, live } = useServices()
   const { nodes, frames, loaded, error } = useLive()
   const rules = useRules()
   const system = useResource('system', signal => api.system(signal))
+  const enrolled = useResource('devices', signal => enrolledDevices(api, signal))
+  const [enrolling, setEnrolling] = useState(false)
   const now = useNow()
   const fleet = [...nodes.values()].sort((a, b) => nodeKey(a).localeCompare(nodeKey(b)))
   return (
@@ -20,13 +26,17 @@ export function DevicesPage() {
           <h1>Devices</h1>
           <p class="page-sub">{loaded ? summary(fleet) : error === undefined && 'Loading…'}</p>
         </div>
+        <button type="button" class="button button-primary" onClick={() => setEnrolling(true)}>
+          <Icon name="plus" /> Enrol a device
+        </button>
       </header>
+      {enrolling && <EnrolDialog onClose={() => setEnrolling(false)} />}
       {!loaded && error !== undefined && <ErrorState error={error} onRetry={() => live.retryNow()} />}
       {!loaded && error === undefined && <SkeletonCards cards={2} class="devices" />}
       {loaded && fleet.length === 0 && (
         <EmptyState icon="chip" title="No device has reported yet">
           <p>
-            Point an edge agent's uplink at this hub's MQTT port. It appears here as soon as it connects, even
+            Enrol one, and run the command that you get on it. It appears here as soon as it connects, even
             before its first frame.
           </p>
         </EmptyState>
@@ -40,6 +50,10 @@ export function DevicesPage() {
               frames={frames}
               hubFingerprint={system.data?.model.fingerprint}
               hubRulesVersion={rules.data?.version}
+              enrolled={enrolled.data?.find(
+                ({ site, node: name }) => site === node.site && name === node.node,
+              )}
+              onRevoked={enrolled.reload}
             />
           </li>
         ))}

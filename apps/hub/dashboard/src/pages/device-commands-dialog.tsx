@@ -1,0 +1,172 @@
+import { useEffect, useState } from 'preact/hooks'
+import { type ApiError, asApiError } from '../api.ts'
+import type { FleetNode } from '../api-types.ts'
+import { isOver, resultOf } from '../command-result.ts'
+import { Field } from '../components/field.tsx'
+import { Modal } from '../components/modal.tsx'
+import { ErrorNote } from '../components/states.tsx'
+import { type DeviceCommand, deviceCommand, type Settings, sendCommand } from '../fleet-api.ts'
+import { useServices } from '../services.ts'
+
+const COMMANDS = [
+  { command: 'snapshot', title: 'Take a picture', needs: 'camera' },
+  { command: 'doctor', title: 'Examine itself', needs: undefined },
+  { command: 'collect-logs', title: 'Send its log', needs: undefined },
+  { command: 'restart-camera', title: 'Restart a camera', needs: 'camera' },
+  { command: 'update-model', title: 'Change the model', needs: 'model' },
+  { command: 'rotate-credential', title: 'Change its secret', needs: undefined },
+] as const
+
+const STATUS: Readonly<Record<DeviceCommand['status'], string>> = {
+  sent: 'Sent; the device has not answered yet.',
+  accepted: 'The device is at it.',
+  progress: 'The device is at it.',
+  done: 'Done.',
+  failed: 'Failed.',
+  expired: 'The device was away for too long; it will not do it.',
+}
+
+const ASK_EVERY_MS = 1000
+
+export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClose: () => void }) {
+  const { api } = useServices()
+  const [chosen, setChosen] = useState<string>('snapshot')
+  const [camera, setCamera] = useState(node.cameras[0]?.camera ?? '')
+  const [model, setModel] = useState('')
+  const [sent, setSent] = useState<DeviceCommand>()
+  const [failed, setFailed] = useState<ApiError>()
+  const needs = COMMANDS.find(({ command }) => command === chosen)?.needs
+  const waiting = sent !== undefined && !isOver(sent)
+  useEffect(() => {
+    if (sent === undefined || isOver(sent)) return
+    let left = false
+    const timer = setTimeout(() => {
+      deviceCommand(api, node, sent.id).then(
+        next => {
+          if (left) return
+          setFailed(undefined)
+          setSent(next)
+        },
+        error => {
+          if (left) return
+          setFailed(asApiError(error))
+          setSent({ ...sent })
+        },
+      )
+    }, ASK_EVERY_MS)
+    return () => {
+      left = true
+      clearTimeout(timer)
+    }
+  }, [sent])
+  const send = async () => {
+    setFailed(undefined)
+    try {
+      setSent(await sendCommand(api, node, { command: chosen, args: argsOf(needs, { camera, model }) }))
+    } catch (error) {
+      setFailed(asApiError(error))
+    }
+  }
+  return (
+    <Modal title={`Commands for ${node.node}`} class="dialog" onClose={onClose}>
+      <form
+        onSubmit={event => {
+          event.preventDefault()
+          void send()
+        }}
+      >
+        <div class="fields">
+          <Field label="Command" fault={undefined}>
+            {control => (
+              <select {...control} value={chosen} onChange={event => setChosen(event.currentTarget.value)}>
+                {COMMANDS.map(({ command, title }) => (
+                  <option key={command} value={command}>
+                    {title}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
+          {needs === 'camera' && (
+            <Field label="Camera" fault={undefined}>
+              {control => (
+                <select {...control} value={camera} onChange={event => setCamera(event.currentTarget.value)}>
+                  {node.cameras.map(({ camera: name }) => (
+                    <option key={name}>{name}</option>
+                  ))}
+                </select>
+              )}
+            </Field>
+          )}
+          {needs === 'model' && (
+            <Field label="Model" hint="A name in the hub's store; empty: the device's own." fault={undefined}>
+              {control => (
+                <input
+                  {...control}
+                  type="text"
+                  value={model}
+                  onInput={event => setModel(event.currentTarget.value)}
+                />
+              )}
+            </Field>
+          )}
+        </div>
+        {!node.online && (
+          <p class="hint">The device is offline. It does this if it comes back within five minutes.</p>
+        )}
+        {failed !== undefined && <ErrorNote error={failed} />}
+        <footer class="modal-foot">
+          <button
+            type="submit"
+            class="button button-primary"
+            disabled={waiting || (needs === 'camera' && camera === '')}
+          >
+            Send
+          </button>
+        </footer>
+      </form>
+      {sent !== undefined && <Answer command={sent} />}
+    </Modal>
+  )
+}
+
+function argsOf(needs: string | undefined, { camera, model }: { camera: string; model: string }): Settings {
+  if (needs === 'camera') return { camera }
+  return needs === 'model' ? { model: model.trim() === '' ? null : model.trim() } : {}
+}
+
+function Answer({ command }: { command: DeviceCommand }) {
+  const last = command.replies.at(-1)
+  const result = resultOf(command)
+  return (
+    <section>
+      <p role="status" class={command.status === 'failed' ? 'fault' : undefined}>
+        {STATUS[command.status]} {last?.code} {last?.message}
+      </p>
+      {result?.kind === 'picture' && (
+        <figure>
+          <img class="snapshot" src={result.url} alt={`Taken ${result.capturedAt}`} />
+          <figcaption class="hint">{result.capturedAt}</figcaption>
+        </figure>
+      )}
+      {result?.kind === 'findings' && (
+        <div class="table-scroll">
+          <table class="plain-table">
+            <tbody>
+              {result.findings.map(({ mark, name, detail }) => (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td>{mark}</td>
+                  <td>{detail}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {result?.kind === 'text' && (
+        <textarea class="code-text" readOnly rows={14} aria-label="Answer" value={result.text} />
+      )}
+    </section>
+  )
+}
