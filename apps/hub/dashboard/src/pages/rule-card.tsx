@@ -8,13 +8,15 @@ import { Icon } from '../icons.tsx'
 export interface RuleCardProps {
   readonly rule: Rule
   readonly warnings: readonly string[]
+  /** What it learnt from reviews. */
+  readonly lesson: string | undefined
   readonly saving: boolean
   readonly onToggle: (enabled: boolean) => void
   readonly onEdit: () => void
   readonly onDelete: () => void
 }
 
-export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }: RuleCardProps) {
+export function RuleCard({ rule, warnings, lesson, saving, onToggle, onEdit, onDelete }: RuleCardProps) {
   const [asking, setAsking] = useState(false)
   const keep = useRef<HTMLButtonElement>(null)
   const ask = useRef<HTMLButtonElement>(null)
@@ -50,6 +52,7 @@ export function RuleCard({ rule, warnings, saving, onToggle, onEdit, onDelete }:
       <Prompts title="Looks for" prompts={rule.positives} />
       {rule.negatives.length > 0 && <Prompts title="But not" prompts={rule.negatives} quiet />}
       <p class="rule-when">{conditions(rule)}</p>
+      {lesson !== undefined && <p class="hint">Learnt: {lesson}</p>}
       <footer class="rule-foot">
         {asking ? (
           <>

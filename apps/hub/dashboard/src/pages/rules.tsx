@@ -1,16 +1,19 @@
 import { useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import type { Rule, RulesDocument } from '../api-types.ts'
-import { Ago } from '../components/marks.tsx'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
-import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash, navigate } from '../router.ts'
 import { idFrom, type RuleForm } from '../rule-form.ts'
+import { learntText } from '../rule-standing.ts'
+import { learnt } from '../rules-api.ts'
 import { useRules } from '../rules-context.ts'
-import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { useResource, useServices } from '../services.ts'
 import { RuleCard } from './rule-card.tsx'
 import { RuleEditor } from './rule-editor.tsx'
+import { RuleHistoryDialog } from './rule-history-dialog.tsx'
+import { RulePacksDialog } from './rule-packs-dialog.tsx'
+import { RulesSummary } from './rules-summary.tsx'
 import { SaveFailure } from './save-failure.tsx'
 
 /** A change as a function of the list, so that it can be put on top of what somebody else saved. */
@@ -30,7 +33,9 @@ export function RulesPage({ params }: RulesPageProps) {
   const [editing, setEditing] = useState<Editing>(draftOf(params))
   const [saving, setSaving] = useState(false)
   const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
+  const [open, setOpen] = useState<'packs' | 'history'>()
   const { data } = rules
+  const lessons = useResource(data && `learning ${data.version}`, signal => learnt(api, signal))
 
   const close = () => {
     setEditing(undefined)
@@ -69,14 +74,28 @@ export function RulesPage({ params }: RulesPageProps) {
   }
   const edited = editing?.rule
   const all = data?.rules ?? []
+  const lessonOf = (id: string) => {
+    const lesson = lessons.data?.find(({ rule }) => rule === id)
+    return lesson === undefined || lesson.labels === 0 ? undefined : learntText(lesson)
+  }
 
   return (
     <div class="page">
       <header class="page-head">
         <div>
           <h1>Rules</h1>
-          {data === undefined ? <p class="page-sub">What the cameras look for</p> : <Summary rules={data} />}
+          {data === undefined ? (
+            <p class="page-sub">What the cameras look for</p>
+          ) : (
+            <RulesSummary rules={data} />
+          )}
         </div>
+        <button type="button" class="button" onClick={() => setOpen('packs')}>
+          Starter packs
+        </button>
+        <button type="button" class="button" disabled={data === undefined} onClick={() => setOpen('history')}>
+          History
+        </button>
         <button
           type="button"
           class="button button-primary"
@@ -86,6 +105,14 @@ export function RulesPage({ params }: RulesPageProps) {
           <Icon name="plus" /> New rule
         </button>
       </header>
+      {open === 'packs' && <RulePacksDialog onAdded={rules.reload} onClose={() => setOpen(undefined)} />}
+      {open === 'history' && data !== undefined && (
+        <RuleHistoryDialog
+          version={data.version}
+          onRestored={rules.replace}
+          onClose={() => setOpen(undefined)}
+        />
+      )}
       {failed !== undefined && editing === undefined && (
         <SaveFailure failure={failed.error} saving={saving} onSaveOnNewest={saveOnNewest} />
       )}
@@ -109,6 +136,7 @@ export function RulesPage({ params }: RulesPageProps) {
               warnings={
                 data?.warnings.filter(warning => warning.rule === rule.id).map(({ message }) => message) ?? []
               }
+              lesson={lessonOf(rule.id)}
               saving={saving}
               onToggle={enabled =>
                 save(list => list.map(other => (other.id === rule.id ? { ...other, enabled } : other)))
@@ -142,19 +170,6 @@ function draftOf({ example, text = '' }: RulesPageProps['params']): Editing {
   if (example === undefined) return undefined
   const name = text.slice(0, 1).toUpperCase() + text.slice(1)
   return { rule: undefined, draft: { name, id: idFrom(text), positives: text, positiveExamples: example } }
-}
-
-function Summary({ rules }: { rules: RulesDocument }) {
-  const { nodes } = useLive()
-  const now = useNow(5000)
-  const devices = [...nodes.values()]
-  const applied = devices.filter(node => node.rulesVersion === rules.version).length
-  return (
-    <p class="page-sub">
-      Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
-      {devices.length > 0 && ` · in force on ${applied} of ${plural(devices.length, 'device')}`}
-    </p>
-  )
 }
 
 /** In its place when it is there, at the end when it is new or was deleted meanwhile. */
