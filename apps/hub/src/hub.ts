@@ -6,6 +6,7 @@ import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
+import { createPeople } from './auth/people.ts'
 import type { BrokerLink } from './broker/broker-link.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { openBroker } from './broker/open-broker.ts'
@@ -24,6 +25,7 @@ import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { postgresOpener } from './index/pgvector/connect.ts'
 import { RecallProbe } from './index/recall-probe.ts'
 import type { Publish } from './ingest/ack-sender.ts'
 import { Importer } from './ingest/importer.ts'
@@ -52,6 +54,8 @@ export interface Hub {
   readonly mqttPort: number
   /** What HTTP serves, and for whom; once started. */
   readonly routes: readonly ListedRoute[]
+  /** Where the first admin is made, once; undefined when nobody has to sign in, or somebody can. */
+  setupUrl(): string | undefined
   start(): Promise<void>
   stop(): Promise<void>
   /** Reads the certificate again; what does not serve is logged and left out. */
@@ -108,6 +112,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   })
   const tls = new TlsKeeper({ settings, dataDir: dir, clock, log })
   const audit = new AuditLog({ environment: store.environment, clock, log })
+  const people = createPeople({ settings, environment: store.environment, audit, context: { clock, log } })
   const registry = new LmdbDeviceRegistry(store.environment)
   const logins = new DeviceLogins({ registry, clock, log })
   const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
@@ -134,6 +139,11 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     ingest,
     model,
     log,
+    clock,
+    open:
+      settings.index.kind === 'postgres'
+        ? postgresOpener({ settings: settings.index.postgres, model, log })
+        : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
   const eraser = new Eraser({ store, index, log })
@@ -205,6 +215,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       commands,
       health,
       eraser,
+      people,
       ruleParts,
       audit,
       devices: {
@@ -256,6 +267,10 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     },
     get routes() {
       return http.routes
+    },
+    setupUrl: () => {
+      const token = people.signInRequired() ? people.setup.issue() : undefined
+      return token && `${hubUrls(listening()).hubUrl}/#/setup?token=${token}`
     },
     start: () => lifecycle.start(),
     stop: () => lifecycle.stop(),

@@ -12,6 +12,7 @@ import {
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
+import { addPeopleCommands } from './cli/people-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
 import { addSearchCommands } from './cli/search-command.ts'
@@ -45,6 +46,14 @@ async function serve({ config }: { config?: string }): Promise<void> {
   console.log(
     `hub ready: ${address('http', http.host, hub.httpPort)} · ${broker.url ?? address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
+  const setupUrl = hub.setupUrl()
+  if (setupUrl !== undefined)
+    console.log(`nobody can sign in yet: make the first admin at ${setupUrl} (once, until the hub stops)`)
+}
+
+/** Of URLs such as index.postgres.url. */
+function withoutPasswords(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/[^/?#]*:)[^/?#]*@/i, '$1***@') : value
 }
 
 const program = new Command('sightline-hub')
@@ -61,6 +70,7 @@ const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })
 addFleetCommands(program)
 addCertsCommands(program)
+addPeopleCommands(program)
 const config = program.command('config').description('settings')
 config
   .command('schema')
@@ -70,7 +80,9 @@ config
   .command('check')
   .description('check settings and print them with the defaults filled in')
   .argument('[file]', 'YAML settings')
-  .action(async (file: string | undefined) => console.log(JSON.stringify(await readSettings(file), null, 2)))
+  .action(async (file: string | undefined) =>
+    console.log(JSON.stringify(await readSettings(file), withoutPasswords, 2)),
+  )
 program.addCommand(rulesCommand())
 
 try {

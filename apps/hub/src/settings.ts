@@ -1,6 +1,7 @@
 import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
@@ -147,6 +148,28 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    auth: Type.Object(
+      {
+        required: Type.Enum(['auto', 'always', 'never'], {
+          default: 'auto',
+          description:
+            'Whether people sign in. auto: beyond loopback or behind a proxy, and everywhere once there has been a user. never: on loopback only (docs/security.md).',
+        }),
+        sessionIdleMinutes: Type.Integer({
+          minimum: 1,
+          maximum: 43_200,
+          default: 720,
+          description: 'A session that is not used for so long ends.',
+        }),
+        sessionDays: Type.Integer({
+          minimum: 1,
+          maximum: 365,
+          default: 7,
+          description: 'A session ends after so long, used or not.',
+        }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     model: Type.Object(
       {
         dir: Type.Optional(
@@ -180,6 +203,12 @@ export const HubSettings = Type.Object(
     ),
     index: Type.Object(
       {
+        kind: Type.Enum(['segments', 'postgres'], {
+          default: 'segments',
+          description:
+            'segments: in this process. postgres: in a PostgreSQL server with pgvector, for those who outgrow one machine (docs/scale-out.md).',
+        }),
+        postgres: PostgresIndexSettings,
         sealAt: Type.Integer({
           minimum: 64,
           maximum: 1_000_000,
@@ -280,6 +309,7 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_BROKER_USERNAME: 'broker.username',
   SIGHTLINE_BROKER_PASSWORD_FILE: 'broker.passwordFile',
   SIGHTLINE_BROKER_CA_FILE: 'broker.caFile',
+  SIGHTLINE_AUTH_REQUIRED: 'auth.required',
   SIGHTLINE_TLS_MODE: 'tls.mode',
   SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
   SIGHTLINE_TLS_KEY_FILE: 'tls.keyFile',
@@ -288,12 +318,18 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
+  SIGHTLINE_POSTGRES_URL: 'index.postgres.url',
 } as const
 
 /** What the schema cannot say. @throws CONFIG_INVALID */
 export function checkHubSettings(settings: HubSettings): HubSettings {
   const faults: SchemaFault[] = []
-  const { mqtt, broker, tls } = settings
+  const { auth, http, mqtt, broker, tls } = settings
+  if (auth.required === 'never' && (!isLoopback(http.host) || tls.terminated))
+    faults.push({
+      path: 'auth.required',
+      message: 'never lets everybody in as admin: it needs http.host on loopback, and no tls.terminated',
+    })
   if (broker.access === 'open' && (!isLoopback(mqtt.host) || tls.terminated)) {
     faults.push({
       path: 'broker.access',

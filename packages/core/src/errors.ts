@@ -21,6 +21,10 @@ export const ERRORS = {
     'Correct the request as the message says; the OpenAPI document at /api/v1/openapi.json has the schema.',
   ),
   API_BUSY: spec(503, 'Try again later, or raise the limit named in the message.'),
+  API_FORBIDDEN: spec(
+    403,
+    'Ask an admin for the role that the message names, or sign in as somebody who has it.',
+  ),
   API_HOST_REFUSED: spec(
     403,
     'Open the hub by the address that it listens on, for example http://127.0.0.1:8080.',
@@ -73,6 +77,10 @@ export const ERRORS = {
     401,
     'Check on the hub whether the device was revoked, and enrol it again; records wait in the outbox meanwhile.',
   ),
+  CROSS_SITE_REFUSED: spec(
+    403,
+    'Use the dashboard at the address of the hub itself; programs use an API key instead of a cookie.',
+  ),
   DEVICE_UNKNOWN: spec(404, 'List the enrolled devices with sightline-hub devices list.'),
   DISK_FULL: spec(507, 'Free space on the disk that the message names, or use another directory.'),
   ENROLL_CA_MISMATCH: spec(
@@ -93,7 +101,12 @@ export const ERRORS = {
     500,
     'Nothing to do: the index is rebuilt from the store. If it recurs, check the disk.',
   ),
+  INDEX_UNAVAILABLE: spec(
+    503,
+    'Check that PostgreSQL runs, is reachable by index.postgres.url and has pgvector 0.7 or later (docs/scale-out.md); the hub keeps storing and catches up by itself.',
+  ),
   INTERNAL: spec(500, 'Report it with the lines of the log around that time.'),
+  LAST_ADMIN: spec(409, 'Make somebody else an admin first.'),
   MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),
   MODEL_DIM_MISMATCH: spec(
     409,
@@ -125,6 +138,7 @@ export const ERRORS = {
   MODEL_STORE_FAILED: spec(500, 'Check that the model store exists, is writable and undamaged.'),
   MODEL_UNKNOWN: spec(404, 'Choose a model of `sightline-models list`, or add one with --registry FILE.'),
   NOT_READY: spec(503, 'Wait: the hub is still loading.'),
+  PASSWORD_WEAK: spec(400, 'Choose a longer password; a few words that nobody puts together will do.'),
   PAYLOAD_INVALID: spec(
     400,
     'The sender speaks another protocol version or is broken; the payload was quarantined.',
@@ -186,6 +200,18 @@ export const ERRORS = {
     'If the hub was set up anew, enrol the device again; a device without enrolment trusts the next signer when rules/signer.json in its data directory is deleted and the agent restarted. Otherwise find out who publishes rules on this broker.',
   ),
   RULES_TOO_LARGE: spec(413, 'Shorten or split the rules: a document may have 8 MiB.'),
+  SETUP_REFUSED: spec(
+    401,
+    'Start the hub again for a new link, or run sightline-hub users add NAME --role admin on its machine.',
+  ),
+  SIGN_IN_REFUSED: spec(
+    401,
+    'Try again; a forgotten password is replaced with sightline-hub users password NAME on the machine of the hub.',
+  ),
+  SIGN_IN_REQUIRED: spec(
+    401,
+    'Sign in, or send an API key in the header authorization: Bearer slk_…; sightline-hub keys add makes one.',
+  ),
   SNAPSHOT_DAMAGED: spec(422, 'Use another snapshot: what the message names is missing or was altered.'),
   SNAPSHOT_REFUSED: spec(
     409,
@@ -205,6 +231,9 @@ export const ERRORS = {
     403,
     'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
   ),
+  URL_REFUSED: spec(400, 'Give the https address of a picture on a public host, or send the picture itself.'),
+  USER_EXISTS: spec(409, 'Choose another name, or change that user.'),
+  USER_UNKNOWN: spec(404, 'List the users with sightline-hub users list.'),
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 
-/** Who asks, as the audit log names him. Without sign-in everybody who reaches the hub is the same. */
-export function actorOf(_request: FastifyRequest): string {
-  return 'local'
+/** Who asks, as the audit log names him. */
+export function actorOf(request: FastifyRequest): string {
+  return request.caller.actor
 }

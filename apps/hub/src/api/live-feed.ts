@@ -1,5 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { fault } from '@sightline/core'
+import type { Caller } from '../auth/caller.ts'
+import type { Scope } from '../auth/scope.ts'
+import type { CameraName } from '../store/record-store.ts'
+import { limitNode, type nodeView } from './views.ts'
 
 const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
@@ -13,14 +17,24 @@ const MAX_KEPT_BYTES = 1024 * 1024
 /** A browser comes back within seconds, or not at all. */
 const KEEP_AFTER_LAST_MS = 60_000
 
+type Watcher = Pick<Caller, 'scope' | 'holds'>
+
+interface KeptEvent {
+  readonly id: number
+  readonly event: LiveEvent
+  readonly data: object
+  /** As those get it who see everything. */
+  readonly text: string
+}
+
 /** Fans events out to the browsers that watch, as server-sent events (WHATWG HTML, 9.2). */
 export class LiveFeed {
-  readonly #clients = new Set<ServerResponse>()
+  readonly #clients = new Map<ServerResponse, Watcher>()
   readonly #maxClients: number
   #heartbeat: NodeJS.Timeout | undefined
   /** Of this run of the hub: numbers of another say nothing here. */
   readonly #run = Date.now().toString(36)
-  #kept: { readonly id: number; readonly text: string }[] = []
+  #kept: KeptEvent[] = []
   #keptBytes = 0
   #lastId = 0
   #lastLeft = Number.NEGATIVE_INFINITY
@@ -45,7 +59,7 @@ export class LiveFeed {
   attach(
     response: ServerResponse,
     headers: Readonly<Record<string, string>>,
-    lastEventId?: string | undefined,
+    { lastEventId, ...watcher }: Watcher & { readonly lastEventId?: string | undefined },
   ): void {
     if (this.#clients.size >= this.#maxClients)
       throw fault('API_BUSY', `${this.#maxClients} live views are open`)
@@ -56,16 +70,17 @@ export class LiveFeed {
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
-    if (lastEventId !== undefined) response.write(this.#since(lastEventId))
-    this.#clients.add(response)
+    if (lastEventId !== undefined) response.write(this.#since(lastEventId, watcher.scope))
+    this.#clients.set(response, watcher)
     response.on('close', () => {
       this.#clients.delete(response)
       this.#lastLeft = performance.now()
     })
-    this.#heartbeat ??= setInterval(() => this.#write(': alive\n\n'), HEARTBEAT_MS).unref()
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS).unref()
   }
 
-  send(event: LiveEvent, data: unknown): void {
+  /** To those who may see it. */
+  send(event: LiveEvent, data: object): void {
     if (!this.wanted) {
       // Whoever comes back later has missed this one.
       this.#lastId++
@@ -73,20 +88,28 @@ export class LiveFeed {
       return
     }
     const id = ++this.#lastId
-    const text = `id: ${this.#run}-${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-    this.#kept.push({ id, text })
-    this.#keptBytes += text.length
+    const kept = { id, event, data, text: this.#message(id, event, data) }
+    this.#kept.push(kept)
+    this.#keptBytes += kept.text.length
     this.#forget(MAX_KEPT_EVENTS)
-    this.#write(text)
+    for (const [client, { scope }] of this.#clients) this.#write(client, this.#textFor(kept, scope))
   }
 
   close(): void {
     clearInterval(this.#heartbeat)
-    for (const client of this.#clients) client.end()
+    for (const client of this.#clients.keys()) client.end()
     this.#clients.clear()
   }
 
-  #since(lastEventId: string): string {
+  /** Whoever has been signed out meanwhile watches no longer. */
+  #beat(): void {
+    for (const [client, { holds }] of this.#clients) {
+      if (holds()) this.#write(client, ': alive\n\n')
+      else client.end()
+    }
+  }
+
+  #since(lastEventId: string, scope: Scope): string {
     const [run, number] = lastEventId.split('-')
     const seen = Number(number)
     const oldest = this.#kept[0]?.id ?? this.#lastId + 1
@@ -94,7 +117,7 @@ export class LiveFeed {
       return 'event: resync\ndata: {}\n\n'
     return this.#kept
       .filter(({ id }) => id > seen)
-      .map(({ text }) => text)
+      .map(kept => this.#textFor(kept, scope))
       .join('')
   }
 
@@ -103,12 +126,23 @@ export class LiveFeed {
       this.#keptBytes -= this.#kept.shift()!.text.length
   }
 
-  #write(text: string): void {
-    for (const client of this.#clients) {
-      if (client.writableLength > MAX_BACKLOG_BYTES) {
-        this.dropped++
-        client.destroy()
-      } else client.write(text)
-    }
+  /** Empty when it is not for him. Events that limited viewers are not known to be allowed stay away from them. */
+  #textFor({ id, event, data, text }: KeptEvent, scope: Scope): string {
+    if (!scope.limited) return text
+    if (event === 'frame' || event === 'incident') return scope.sees(data as CameraName) ? text : ''
+    if (event !== 'node' || !scope.seesNode(data as CameraName)) return ''
+    return this.#message(id, event, limitNode(data as ReturnType<typeof nodeView>, scope))
+  }
+
+  #message(id: number, event: LiveEvent, data: object): string {
+    return `id: ${this.#run}-${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  }
+
+  #write(client: ServerResponse, text: string): void {
+    if (text === '') return
+    if (client.writableLength > MAX_BACKLOG_BYTES) {
+      this.dropped++
+      client.destroy()
+    } else client.write(text)
   }
 }

@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Every route has one; a test walks the route table. */
     role?: RouteRole
+    /** Whether viewers who are limited to some sites or cameras may use it: it shows them no more than these. */
+    limited?: boolean
   }
 }
 
@@ -18,6 +20,8 @@ export interface ListedRoute {
   readonly method: string
   readonly url: string
   readonly role: RouteRole | undefined
+  /** Also for limited viewers. */
+  readonly limited: boolean
 }
 
 /** Lists what is registered from here on, complete once the application is ready. */
@@ -31,6 +35,9 @@ export function listRoutes(app: FastifyInstance): ListedRoute[] {
         // Read late: a plugin's own hook may say it after this one.
         get role() {
           return route.config?.role
+        },
+        get limited() {
+          return route.config?.limited ?? false
         },
       })
     }

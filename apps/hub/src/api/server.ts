@@ -8,6 +8,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type ClipModel, type Clock, fault, type Log, type Service } from '@sightline/core'
 import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { People } from '../auth/people.ts'
 import type { DriftReport } from '../drift/drift-report.ts'
 import type { Commands } from '../fleet/commands.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
@@ -15,7 +16,6 @@ import type { Shadow } from '../fleet/shadow.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Importer } from '../ingest/importer.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import { isLoopback } from '../loopback.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
@@ -30,6 +30,7 @@ import type { AuditLog } from '../store/audit-log.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
+import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
 import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
@@ -42,6 +43,7 @@ import { eraseRoutes } from './routes/erase.ts'
 import { fleetRoutes } from './routes/fleet.ts'
 import { frameRoutes } from './routes/frames.ts'
 import { indexFrameRoutes } from './routes/index-frames.ts'
+import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { reviewRoutes } from './routes/review.ts'
@@ -52,10 +54,13 @@ import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
 import { searchRoutes } from './routes/search.ts'
+import { sessionRoutes } from './routes/session.ts'
 import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
+import { userRoutes } from './routes/users.ts'
 import { zeroShotRoutes } from './routes/zero-shot.ts'
 import { installSecurity } from './security.ts'
+import { SessionCookie } from './session-cookie.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
 
 const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
@@ -81,6 +86,7 @@ export interface ApiParts {
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
   readonly eraser: Eraser
+  readonly people: People
   readonly saved: SavedSearches
   readonly importer: Importer
   readonly drift: DriftReport
@@ -138,9 +144,6 @@ export class HttpApi implements Service {
       }
       throw cause
     }
-    if (!isLoopback(settings.host)) {
-      log.warn({ host: settings.host }, 'http listens beyond loopback without sign-in')
-    }
     log.info({ host: settings.host, port: this.port }, 'http listening')
   }
 
@@ -154,9 +157,10 @@ export class HttpApi implements Service {
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
-    const { moderator, backtest, reviews, ruleParts, eraser } = parts
+    const { moderator, backtest, reviews, ruleParts, eraser, people } = parts
     const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
+    const cookie = new SessionCookie({ secure: tls.terminated || context !== undefined })
     const secure = context === undefined ? null : { ...context, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }
     const app = Fastify({
       // Null is plain HTTP. Typed as such, for nothing but `start` looks at the server.
@@ -169,6 +173,7 @@ export class HttpApi implements Service {
     this.#routes = listRoutes(app)
     installErrorHandling(app, log)
     installSecurity(app, settings.host, { proxied: tls.terminated })
+    await installGuard(app, { people, logins: parts.devices.logins, cookie })
     app.addHook('onResponse', async (request, reply) => {
       const route = request.routeOptions.url ?? 'none'
       metrics.requestSeconds.observe(
@@ -192,19 +197,22 @@ export class HttpApi implements Service {
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
-        await api.register(eraseRoutes, { eraser })
+        await api.register(eraseRoutes, { eraser, audit: parts.audit })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(shadowRoutes, { shadow, commands, store })
-        await api.register(ruleRoutes, { rules, maxBodyBytes: settings.maxBodyBytes })
+        await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
         await api.register(ruleFleetRoutes, { rules, ...ruleParts })
         await api.register(rulePackRoutes, { rules, cannot: model.manifest.cannot })
         await api.register(moderationRoutes, { moderator, modelName: model.manifest.name })
         await api.register(backtestRoutes, { backtest, rules, store })
-        await api.register(reviewRoutes, { reviews, store, live: this.#live })
+        await api.register(reviewRoutes, { reviews, store, live: this.#live, audit: parts.audit })
         await api.register(encodeRoutes, { model })
         await api.register(deviceRoutes, parts.devices)
+        await api.register(sessionRoutes, { people, cookie })
+        await api.register(userRoutes, { people })
+        await api.register(keyRoutes, { people })
         await api.register(auditRoutes, { audit: parts.audit })
         await api.register(systemRoutes, {
           store,
@@ -213,9 +221,8 @@ export class HttpApi implements Service {
           version,
           ingested: () => ({ ...ingest.stats }),
         })
-        api.get('/openapi.json', { config: { role: 'viewer' }, schema: { hide: true } }, async () =>
-          app.swagger(),
-        )
+        const openapi = { config: { role: 'viewer', limited: true }, schema: { hide: true } } as const
+        api.get('/openapi.json', openapi, async () => app.swagger())
       },
       { prefix: '/api/v1' },
     )

@@ -1,3 +1,4 @@
+import type { Scope } from '../auth/scope.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
 import type { Health } from '../fleet/health.ts'
 import type { Frame, Incident, NodeRecord, RecordStore } from '../store/record-store.ts'
@@ -75,6 +76,20 @@ export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<Fl
             ranges: stored.ranges.map(([first, last]): [number, number] => [first, last]),
           },
     stats,
+  }
+}
+
+/** Without the cameras that the caller may not see. */
+export function limitNode(node: ReturnType<typeof nodeView>, scope: Scope): ReturnType<typeof nodeView> {
+  if (!scope.limited) return node
+  const { site, node: name } = node
+  const visible = <Part extends { readonly camera: string }>(parts: readonly Part[]) =>
+    parts.filter(({ camera }) => scope.sees({ site, node: name, camera }))
+  return {
+    ...node,
+    cameras: visible(node.cameras),
+    // The figures of a device are of all its cameras.
+    stats: null,
   }
 }
 

@@ -2,6 +2,7 @@ import type { CompiledRule, RuleBundle } from '@sightline/core'
 import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
 import { ruleEvidence } from '@sightline/core/moderation/rule-evidence.js'
 import { SimilarityKernel } from '@sightline/core/moderation/similarity-kernel.js'
+import { sourceMatches } from '../store/frame-filter.ts'
 import type { FrameReader } from '../store/frame-reader.ts'
 import type { FrameRow } from '../store/lmdb-tables.ts'
 import type { FrameFilter } from '../store/record-store.ts'
@@ -117,9 +118,7 @@ export class BacktestScan {
     const { filter, audience } = this.#plan
     const group = audience?.groupOf[`${site}~${node}`]
     const wanted =
-      (filter.site ?? site) === site &&
-      (filter.node ?? node) === node &&
-      (filter.camera ?? camera) === camera &&
+      sourceMatches(filter, { site, node, camera }) &&
       matchesCamera(this.#rule.cameras, camera) &&
       (audience === undefined ||
         (matchesCamera(audience.sites, site) &&

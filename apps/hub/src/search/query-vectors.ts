@@ -1,5 +1,6 @@
 import { type ClipModel, dot, fault, isFault, l2Normalize } from '@sightline/core'
-import type { EmbeddedFrame, RecordStore } from '../store/record-store.ts'
+import { sourceMatches } from '../store/frame-filter.ts'
+import type { EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
 import {
   type Contribution,
   DEFAULT_NEGATIVE_WEIGHT,
@@ -57,16 +58,20 @@ export class QueryVectors {
       throw fault('API_BAD_REQUEST', 'nothing is looked for: give text, image, id, vector or positives')
     if (wanted.length + negatives.length > MAX_SUBJECTS)
       throw fault('API_BAD_REQUEST', `at most ${MAX_SUBJECTS} positives and negatives together`)
+    const scope = query.filter?.scope
     const parts = await Promise.all([
-      ...wanted.map(subject => this.#part('positive', subject, 1)),
-      ...negatives.map(subject => this.#part('negative', subject, DEFAULT_NEGATIVE_WEIGHT)),
+      ...wanted.map(subject => this.#part('positive', subject, scope)),
+      ...negatives.map(subject => this.#part('negative', subject, scope)),
     ])
     const own = new Set(parts.flatMap(({ ord }) => (ord === undefined ? [] : [ord])))
     return { own, parts, ...sumOf(parts, this.model.dim) }
   }
 
   /** One subject as a unit vector. @throws as `combine` */
-  async embed({ text, image, id, vector }: SearchSubject): Promise<{ vector: Float32Array; ord?: number }> {
+  async embed(
+    { text, image, id, vector }: SearchSubject,
+    scope?: FrameFilter['scope'],
+  ): Promise<{ vector: Float32Array; ord?: number }> {
     const { model } = this
     const given = [text, image, id, vector].filter(part => part !== undefined).length
     if (given !== 1)
@@ -74,22 +79,23 @@ export class QueryVectors {
     if (text !== undefined) return { vector: (await model.encodeTexts([text]))[0]! }
     if (image !== undefined) return { vector: (await model.encodeImages([image]))[0]! }
     if (vector !== undefined) return { vector: this.#direction(vector) }
-    return this.frame(id!)
+    return this.frame(id!, scope)
   }
 
-  /** A stored frame of the hub's model. @throws API_NOT_FOUND, MODEL_DIM_MISMATCH */
-  frame(id: string): EmbeddedFrame {
+  /** A stored frame of the hub's model; what lies outside the scope is not there. @throws API_NOT_FOUND, MODEL_DIM_MISMATCH */
+  frame(id: string, scope?: FrameFilter['scope']): EmbeddedFrame {
     const { fingerprint } = this.model
     const frame = this.#store.frame(id)
-    if (frame === undefined) throw fault('API_NOT_FOUND', `there is no frame ${id}`)
+    if (frame === undefined || !sourceMatches({ scope }, frame))
+      throw fault('API_NOT_FOUND', `there is no frame ${id}`)
     if (frame.fingerprint !== fingerprint)
       throw fault('MODEL_DIM_MISMATCH', `frame ${id} is of ${frame.fingerprint}, the hub runs ${fingerprint}`)
     return frame
   }
 
-  async #part(role: Part['role'], given: WeightedSubject, fallback: number): Promise<Part> {
-    const { weight = fallback, ...subject } = given
-    const { vector, ord } = await this.embed(subject)
+  async #part(role: Part['role'], given: WeightedSubject, scope: FrameFilter['scope']): Promise<Part> {
+    const { weight = role === 'positive' ? 1 : DEFAULT_NEGATIVE_WEIGHT, ...subject } = given
+    const { vector, ord } = await this.embed(subject, scope)
     const name = subject.text ?? subject.id ?? (subject.image === undefined ? 'vector' : 'image')
     return { role, subject: name, weight, vector, ord }
   }

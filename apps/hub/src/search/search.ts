@@ -75,7 +75,7 @@ export class Search {
     query: SearchQuery,
     id: string,
   ): Promise<SearchHit & { readonly contributions: readonly Contribution[] }> {
-    const frame = this.vectors.frame(id)
+    const frame = this.vectors.frame(id, query.filter?.scope)
     const combined = await this.vectors.combine(query)
     const contributions = contributionsTo(frame.vector, combined)
     const similarity = contributions.reduce((sum, { contribution }) => sum + contribution, 0)

@@ -1,10 +1,11 @@
 import type { Frame, FrameFilter } from './record-store.ts'
+import { inScope } from './source-scope.ts'
 
 type Named = Pick<Frame, 'site' | 'node' | 'camera'>
 
 /** Whether the filter says anything of site, node or camera. */
-export function namesSources({ site, node, camera, sites, cameras }: FrameFilter): boolean {
-  return [site, node, camera, sites, cameras].some(part => part !== undefined)
+export function namesSources({ site, node, camera, sites, cameras, scope }: FrameFilter): boolean {
+  return [site, node, camera, sites, cameras, scope].some(part => part !== undefined)
 }
 
 export function sourceMatches(filter: FrameFilter, { site, node, camera }: Named): boolean {
@@ -13,7 +14,8 @@ export function sourceMatches(filter: FrameFilter, { site, node, camera }: Named
     (filter.node ?? node) === node &&
     (filter.camera ?? camera) === camera &&
     (filter.sites?.includes(site) ?? true) &&
-    (filter.cameras?.includes(`${site}/${node}/${camera}`) ?? true)
+    (filter.cameras?.includes(`${site}/${node}/${camera}`) ?? true) &&
+    (filter.scope === undefined || inScope(filter.scope, { site, node, camera }))
   )
 }
 

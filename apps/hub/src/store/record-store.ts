@@ -80,6 +80,8 @@ export interface FrameFilter {
   readonly sites?: readonly string[] | undefined
   /** Of one of these cameras, each `site/node/camera`. */
   readonly cameras?: readonly string[] | undefined
+  /** Of what the caller may see, besides: globs `SITE`, `SITE/NODE` or `SITE/NODE/CAMERA`. See `Scope`. */
+  readonly scope?: readonly string[] | undefined
   /** Captured at or after, milliseconds since the epoch. */
   readonly from?: number | undefined
   /** Captured before, milliseconds since the epoch. */

@@ -71,6 +71,10 @@ export class TestHub {
     return this.#dir
   }
 
+  get routes(): Hub['routes'] {
+    return this.#hub.routes
+  }
+
   get mqttUrl(): string {
     return `mqtt://127.0.0.1:${this.#hub.mqttPort}`
   }

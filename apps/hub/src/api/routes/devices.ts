@@ -6,6 +6,7 @@ import type { DeviceRecord } from '../../fleet/device-registry.ts'
 import { type EnrolmentDesk, type HubUrls, MAX_TOKEN_LIFE_MS } from '../../fleet/enrolment-desk.ts'
 import { enrolCommand } from '../../fleet/hub-urls.ts'
 import { actorOf } from '../actor.ts'
+import { basicLogin } from '../basic-login.ts'
 
 /** By address. A fleet behind one address that is told to rotate comes at once. */
 const ENROL_LIMIT = { max: 30, timeWindow: '1 minute' }
@@ -156,13 +157,18 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
   app.get(
     '/devices',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Enrolled devices, those that were revoked included',
         response: { 200: Type.Object({ devices: Type.Array(DeviceShape) }) },
       },
     },
-    async () => ({ devices: desk.devices().map(deviceView) }),
+    async ({ caller: { scope } }) => ({
+      devices: desk
+        .devices()
+        .filter(device => scope.seesNode(device))
+        .map(deviceView),
+    }),
   )
 
   app.post(
@@ -205,13 +211,4 @@ function deviceView({ site, node, enrolledAt, lastUsedAt, revokedAt, rotationAsk
 
 function isoTime(at: number): string {
   return new Date(at).toISOString()
-}
-
-/** RFC 7617. */
-function basicLogin(header: string | undefined): { user: string; password: string } | undefined {
-  const encoded = /^basic ([A-Za-z0-9+/=]{1,400})$/i.exec(header ?? '')?.[1]
-  if (encoded === undefined) return undefined
-  const text = Buffer.from(encoded, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }

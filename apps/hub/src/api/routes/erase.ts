@@ -1,15 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Eraser } from '../../retention/eraser.ts'
+import type { AuditLog } from '../../store/audit-log.ts'
+import { actorOf } from '../actor.ts'
 import { parseFilter } from '../filter.ts'
 import { FilterShape } from '../shapes.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 
-export const eraseRoutes: FastifyPluginAsyncTypebox<{ eraser: Pick<Eraser, 'erase'> }> = async (
-  app,
-  { eraser },
-) => {
+export interface EraseParts {
+  readonly eraser: Pick<Eraser, 'erase'>
+  readonly audit: Pick<AuditLog, 'record'>
+}
+
+export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { eraser, audit }) => {
   app.delete(
     '/frames',
     {
@@ -31,6 +35,16 @@ export const eraseRoutes: FastifyPluginAsyncTypebox<{ eraser: Pick<Eraser, 'eras
         },
       },
     },
-    async ({ query }) => eraser.erase(parseFilter(query)),
+    async request => {
+      const erased = await eraser.erase(parseFilter(request.query))
+      const subject = new URLSearchParams(request.query).toString()
+      await audit.record({
+        actor: actorOf(request),
+        action: 'records.erased',
+        subject,
+        detail: { ...erased },
+      })
+      return erased
+    },
   )
 }

@@ -4,7 +4,7 @@ import type { FleetHealth } from '../../fleet/fleet-health.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { NodeShape } from '../shapes.ts'
-import { nodeView } from '../views.ts'
+import { limitNode, nodeView } from '../views.ts'
 
 export const fleetRoutes: FastifyPluginAsyncTypebox<{
   store: RecordStore
@@ -14,19 +14,26 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
   app.get(
     '/nodes',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Devices and their state',
         response: { 200: Type.Object({ nodes: Type.Array(NodeShape) }) },
       },
     },
-    async () => ({ nodes: store.nodes().map(record => nodeView(record, store, health)) }),
+    async ({ caller: { scope } }) => ({
+      nodes: store
+        .nodes()
+        .filter(node => scope.seesNode(node))
+        .map(record => limitNode(nodeView(record, store, health), scope)),
+    }),
   )
 
   app.get(
     '/live',
     {
-      config: { role: 'viewer' },
+      // An answer to HEAD would never end.
+      exposeHeadRoute: false,
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
@@ -37,7 +44,11 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
     },
     (request, reply) => {
       const seen = request.headers['last-event-id']
-      live.attach(reply.raw, {}, typeof seen === 'string' ? seen : undefined)
+      live.attach(
+        reply.raw,
+        {},
+        { ...request.caller, lastEventId: typeof seen === 'string' ? seen : undefined },
+      )
       reply.hijack()
     },
   )

@@ -15,27 +15,27 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
   app.get(
     '/frames',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Newest frames',
         querystring: Type.Object({ limit: Limit(50, 500), ...FilterShape }, { additionalProperties: false }),
         response: { 200: Type.Object({ frames: Type.Array(FrameShape) }) },
       },
     },
-    async ({ query: { limit, ...filter } }) => ({
-      frames: store.recent(parseFilter(filter), limit ?? 50).map(frameView),
+    async ({ query: { limit, ...filter }, caller: { scope } }) => ({
+      frames: store.recent(scope.narrow(parseFilter(filter)), limit ?? 50).map(frameView),
     }),
   )
 
   app.get(
     '/frames/:id',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: { summary: 'One frame', params: Id, response: { 200: FrameShape } },
     },
-    async ({ params: { id } }) => {
+    async ({ params: { id }, caller: { scope } }) => {
       const frame = store.frame(id)
-      if (frame === undefined) throw fault('API_NOT_FOUND', `no frame ${id}`)
+      if (frame === undefined || !scope.sees(frame)) throw fault('API_NOT_FOUND', `no frame ${id}`)
       return frameView(frame)
     },
   )
@@ -43,7 +43,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
   app.get(
     '/frames/:id/neighbours',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'What the same camera saw before and after a frame',
         params: Id,
@@ -56,9 +56,9 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
         },
       },
     },
-    async ({ params: { id }, query }) => {
+    async ({ params: { id }, query, caller: { scope } }) => {
       const frame = store.frame(id)
-      if (frame === undefined) throw fault('API_NOT_FOUND', `no frame ${id}`)
+      if (frame === undefined || !scope.sees(frame)) throw fault('API_NOT_FOUND', `no frame ${id}`)
       const { before, after } = neighboursOf(frame, query.limit ?? 6, store)
       return { before: before.map(frameView), after: after.map(frameView) }
     },
@@ -66,9 +66,14 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
 
   app.get(
     '/frames/:id/thumbnail',
-    { config: { role: 'viewer' }, schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id } },
-    async ({ params: { id } }, reply) => {
-      const thumbnail = store.thumbnail(id)
+    {
+      config: { role: 'viewer', limited: true },
+      schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id },
+    },
+    async ({ params: { id }, caller: { scope } }, reply) => {
+      const frame = scope.limited ? store.frame(id) : undefined
+      const seen = !scope.limited || (frame !== undefined && scope.sees(frame))
+      const thumbnail = seen ? store.thumbnail(id) : undefined
       if (thumbnail === undefined) throw fault('API_NOT_FOUND', `no thumbnail of frame ${id}`)
       // A frame's id names its content for ever.
       return reply
@@ -81,7 +86,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
   app.get(
     '/events',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Moderation incidents, newest first',
         querystring: Type.Object(
@@ -98,9 +103,9 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
         response: { 200: Type.Object({ events: Type.Array(IncidentShape) }) },
       },
     },
-    async ({ query: { limit, rule, open, ...filter } }) => ({
+    async ({ query: { limit, rule, open, ...filter }, caller: { scope } }) => ({
       events: store
-        .incidents({ ...parseFilter(filter), rule, open }, limit ?? 50)
+        .incidents(scope.narrow({ ...parseFilter(filter), rule, open }), limit ?? 50)
         .map(incident => incidentView(incident, store)),
     }),
   )

@@ -1,7 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { ReviewDesk } from '../../moderation/review-desk.ts'
+import type { AuditEvent, AuditLog } from '../../store/audit-log.ts'
 import { type Incident, REVIEW_VERDICTS, type RecordStore } from '../../store/record-store.ts'
+import { actorOf } from '../actor.ts'
 import { parseFilter } from '../filter.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { FilterShape, IncidentShape, Limit } from '../shapes.ts'
@@ -31,9 +34,13 @@ export interface ReviewParts {
   readonly reviews: ReviewDesk
   readonly store: RecordStore
   readonly live: LiveFeed
+  readonly audit: Pick<AuditLog, 'record'>
 }
 
-export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, { reviews, store, live }) => {
+export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (
+  app,
+  { reviews, store, live, audit },
+) => {
   /** Whoever watches sees what was said, too. */
   const tell = (incident: Incident) => {
     const view = incidentView(incident, store)
@@ -41,10 +48,13 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
     return view
   }
 
+  const record = (request: FastifyRequest, action: string, subject: string, detail: AuditEvent['detail']) =>
+    audit.record({ actor: actorOf(request), action, subject, detail })
+
   app.get(
     '/review',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Incidents that nobody has reviewed, most pressing first',
         description:
@@ -57,8 +67,8 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
         response: { 200: Type.Object({ waiting: Type.Integer(), incidents: Type.Array(Queued) }) },
       },
     },
-    async ({ query: { limit, rule, ...filter } }) => {
-      const queue = reviews.queue({ ...parseFilter(filter), rule })
+    async ({ query: { limit, rule, ...filter }, caller: { scope } }) => {
+      const queue = reviews.queue(scope.narrow({ ...parseFilter(filter), rule }))
       const incidents = queue.slice(0, limit ?? 50).map(({ incident, reason, uncertainty }) => ({
         ...incidentView(incident, store),
         reason,
@@ -87,7 +97,13 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
         response: { 200: IncidentShape },
       },
     },
-    async ({ params, body }) => tell(await reviews.review(params.incident, body)),
+    async request => {
+      const { incident: id } = request.params
+      const incident = await reviews.review(id, request.body)
+      const { verdict, rule = null } = request.body
+      await record(request, 'incident.reviewed', id, { verdict, rule })
+      return tell(incident)
+    },
   )
 
   app.delete(
@@ -96,7 +112,12 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (app, 
       config: { role: 'operator' },
       schema: { summary: 'Take a review back', params: Id, response: { 200: IncidentShape } },
     },
-    async ({ params }) => tell(await reviews.undo(params.incident)),
+    async request => {
+      const { incident: id } = request.params
+      const incident = await reviews.undo(id)
+      await record(request, 'incident.review-withdrawn', id, {})
+      return tell(incident)
+    },
   )
 
   app.get(

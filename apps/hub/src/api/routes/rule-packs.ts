@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
 import { rulePacks } from '../../rules/rule-packs.ts'
 import { cannotWarnings } from '../../rules/validate.ts'
+import { actorOf } from '../actor.ts'
 import { RulesShape } from '../shapes.ts'
 
 const { warnings: Warnings } = RulesShape.properties
@@ -88,7 +89,9 @@ export const rulePackRoutes: FastifyPluginAsyncTypebox<PackParts> = async (app, 
         request.body ??= {}
       },
     },
-    async ({ params: { name }, body: { enabled = false, rules: wanted } }) => {
+    async request => {
+      const { name } = request.params
+      const { enabled = false, rules: wanted } = request.body
       const pack = packs.find(each => each.name === name)
       if (pack === undefined) throw fault('API_NOT_FOUND', `there is no rule pack ${name}`)
       const unknown = wanted?.find(id => !pack.rules.some(({ rule }) => rule.id === id))
@@ -96,7 +99,7 @@ export const rulePackRoutes: FastifyPluginAsyncTypebox<PackParts> = async (app, 
       const given = pack.rules
         .filter(({ rule }) => wanted?.includes(rule.id) ?? true)
         .map(({ rule }) => ({ ...rule, enabled }))
-      const added = await rules.addMissing(given)
+      const added = await rules.addMissing(given, actorOf(request))
       return {
         version: rules.get().version,
         added,

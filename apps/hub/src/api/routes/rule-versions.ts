@@ -3,6 +3,7 @@ import { Rule } from '@sightline/core'
 import { Type } from 'typebox'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
 import type { RuleChange, RuleHistory } from '../../rules/rule-history.ts'
+import { actorOf } from '../actor.ts'
 import { Limit, RulesShape } from '../shapes.ts'
 
 const Ids = Type.Array(Type.String())
@@ -70,8 +71,8 @@ export const ruleVersionRoutes: FastifyPluginAsyncTypebox<VersionParts> = async 
         response: { 200: RulesShape },
       },
     },
-    async ({ params }) => {
-      const document = await rules.restore(params.version)
+    async request => {
+      const document = await rules.restore(request.params.version, { actor: actorOf(request) })
       return {
         version: document.version,
         updatedAt: new Date(document.updatedAt).toISOString(),

@@ -1,15 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fault, Rule } from '@sightline/core'
-import type { FastifyError } from 'fastify'
+import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
+import type { FastifyError, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Caller } from '../../auth/caller.ts'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
 import { MAX_RULES_BYTES, readRulesFile, writeRulesFile } from '../../rules/rule-file.ts'
-import type { RuleDocument } from '../../store/record-store.ts'
+import type { RecordStore, RuleDocument } from '../../store/record-store.ts'
+import { actorOf } from '../actor.ts'
 import { RulesShape } from '../shapes.ts'
 
 const YAML_TYPES = ['application/yaml', 'application/x-yaml', 'text/yaml']
-/** Whoever is behind a request; there is no sign-in yet. */
-const ACTOR = 'local'
 
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) })
 const ExpectedVersion = Type.Object(
@@ -37,11 +38,15 @@ const Unchecked = Type.Unknown({ description: 'A rule; the schema is docs/schema
 
 export interface RuleParts {
   readonly rules: RuleDesk
+  readonly store: Pick<RecordStore, 'cameras'>
   /** Largest request that the hub takes at all. */
   readonly maxBodyBytes: number
 }
 
-export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { rules, maxBodyBytes }) => {
+export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
+  app,
+  { rules, store, maxBodyBytes },
+) => {
   const bodyLimit = Math.min(maxBodyBytes, MAX_RULES_BYTES)
   const limits = { bodyLimit, errorHandler: tooLarge(bodyLimit) }
   app.addContentTypeParser(
@@ -53,19 +58,36 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
     version: document.version,
     updatedAt: new Date(document.updatedAt).toISOString(),
     rules: [...document.rules],
-    warnings: rules.warnings(),
+    warnings: rules.warnings().filter(({ rule }) => document.rules.some(({ id }) => id === rule)),
   })
   const viewOne = (id: string, { version }: RuleDocument) => ({
     version,
     rule: rules.rule(id),
     warnings: rules.warnings().filter(({ rule }) => rule === id),
   })
-  const options = ({ version }: { version?: number }) => ({ expectedVersion: version, actor: ACTOR })
+  const options = (request: FastifyRequest & { query: { version?: number } }) => ({
+    expectedVersion: request.query.version,
+    actor: actorOf(request),
+  })
+  /** A limited viewer sees the rules of the cameras that he sees, and no other's name in them. */
+  const visible = (given: readonly Rule[], { scope }: Caller): Rule[] => {
+    if (!scope.limited) return [...given]
+    const cameras = store.cameras().filter(camera => scope.sees(camera))
+    return given.flatMap(rule => {
+      const own = cameras.filter(
+        ({ site, camera }) => matchesCamera(rule.sites, site) && matchesCamera(rule.cameras, camera),
+      )
+      if (own.length === 0) return []
+      const sites = rule.sites.filter(glob => own.some(({ site }) => matchesCamera([glob], site)))
+      const globs = rule.cameras.filter(glob => own.some(({ camera }) => matchesCamera([glob], camera)))
+      return [{ ...rule, sites, cameras: globs }]
+    })
+  }
 
   app.get(
     '/rules',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'The rules in force',
         querystring: Type.Object(
@@ -75,10 +97,12 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
         response: { 200: RulesShape },
       },
     },
-    async ({ query: { format } }, reply) => {
-      if (format !== 'yaml') return view(rules.get())
+    async ({ query: { format }, caller }, reply) => {
+      const document = rules.get()
+      const shown = { ...document, rules: visible(document.rules, caller) }
+      if (format !== 'yaml') return view(shown)
       reply.header('content-type', 'application/yaml; charset=utf-8').serializer(String)
-      return writeRulesFile(rules.get()) as never
+      return writeRulesFile(shown) as never
     },
   )
 
@@ -97,7 +121,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
         response: { 200: RulesShape },
       },
     },
-    async ({ body }) => view(await rules.put(body.rules, body.version, ACTOR)),
+    async request => view(await rules.put(request.body.rules, request.body.version, actorOf(request))),
   )
 
   app.post(
@@ -112,8 +136,8 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
         response: { 201: OneRule },
       },
     },
-    async ({ body, query }, reply) => {
-      const document = await rules.add(body, options(query))
+    async (request, reply) => {
+      const document = await rules.add(request.body, options(request))
       reply.status(201)
       return viewOne(document.rules.at(-1)!.id, document)
     },
@@ -159,7 +183,10 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
         response: { 200: OneRule },
       },
     },
-    async ({ params: { id }, body, query }) => viewOne(id, await rules.set(id, body, options(query))),
+    async request => {
+      const { id } = request.params
+      return viewOne(id, await rules.set(id, request.body, options(request)))
+    },
   )
 
   app.delete(
@@ -173,7 +200,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (app, { ru
         response: { 200: RulesShape },
       },
     },
-    async ({ params: { id }, query }) => view(await rules.remove(id, options(query))),
+    async request => view(await rules.remove(request.params.id, options(request))),
   )
 }
 

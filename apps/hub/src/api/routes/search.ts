@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Metrics } from '../../metrics.ts'
 import type { SearchQuery } from '../../search/query.ts'
@@ -35,8 +36,16 @@ export interface SearchParts {
 }
 
 export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, { search, seconds }) => {
-  const answer = async (query: SearchQuery): Promise<Static<typeof SearchAnswer>> => {
-    const result = await search.search(query)
+  /** No more than the caller may see. */
+  const narrowed = (query: SearchQuery, { caller: { scope } }: FastifyRequest): SearchQuery => ({
+    ...query,
+    filter: scope.narrow(query.filter ?? {}),
+  })
+  const answer = async (
+    query: SearchQuery,
+    request: FastifyRequest,
+  ): Promise<Static<typeof SearchAnswer>> => {
+    const result = await search.search(narrowed(query, request))
     seconds.observe(result.tookMs / 1000)
     return answerView(result)
   }
@@ -44,20 +53,23 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
   app.get(
     '/search',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Search all frames by words',
         querystring: SimpleQuery,
         response: { 200: SearchAnswer },
       },
     },
-    ({ query: { text, ...simple } }) => answer({ text, ...simpleQuery(simple) }),
+    request => {
+      const { text, ...simple } = request.query
+      return answer({ text, ...simpleQuery(simple) }, request)
+    },
   )
 
   app.post(
     '/search',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Search by words, picture, stored frame or vector, or by several with weights',
         description:
@@ -76,16 +88,16 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
     request => {
       if (request.isMultipart()) {
         const { image, ...simple } = request.body as Static<typeof UploadQuery>
-        return answer({ image, ...simpleQuery(simple) })
+        return answer({ image, ...simpleQuery(simple) }, request)
       }
-      return answer(queryOf(request.body as Static<typeof SearchBody>))
+      return answer(queryOf(request.body as Static<typeof SearchBody>), request)
     },
   )
 
   app.get(
     '/frames/:id/similar',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'More like a stored frame',
         params: Type.Object({ id: FrameId }),
@@ -93,13 +105,13 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
         response: { 200: SearchAnswer },
       },
     },
-    ({ params: { id }, query }) => answer({ id, ...simpleQuery(query) }),
+    request => answer({ id: request.params.id, ...simpleQuery(request.query) }, request),
   )
 
   app.post(
     '/explain',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Why a frame is a hit: the contribution of each part of the query',
         body: Type.Object({ frame: FrameId, ...QuestionShape }, { additionalProperties: false }),
@@ -108,8 +120,9 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
         },
       },
     },
-    async ({ body: { frame, ...question } }) => {
-      const { contributions, ...hit } = await search.explain(queryOf(question), frame)
+    async request => {
+      const { frame, ...question } = request.body
+      const { contributions, ...hit } = await search.explain(narrowed(queryOf(question), request), frame)
       return { ...hitView(hit), contributions: [...contributions] }
     },
   )

@@ -21,7 +21,7 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
   app.get(
     '/system',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Version, model and totals',
         response: {
@@ -43,7 +43,7 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
         },
       },
     },
-    async () => ({
+    async ({ caller: { scope } }) => ({
       version,
       model: {
         name: manifest.name,
@@ -54,9 +54,10 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
         notice: manifest.license.notice,
         cannot: manifest.cannot,
       },
-      counts: { ...store.counts() },
-      index: { ...index.stats() },
-      ingest: ingested(),
+      // Totals are of everything.
+      counts: scope.limited ? {} : { ...store.counts() },
+      index: scope.limited ? {} : { ...index.stats() },
+      ingest: scope.limited ? {} : ingested(),
     }),
   )
 }

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { frameIdOf, TestHub } from '../moderation/hub.ts'
+import { addUser, type Caller, send, signIn } from './callers.ts'
+
+const HIDDEN = frameIdOf(2)
+const SEEN = frameIdOf(1)
+const FOREIGN = '01JD0000000000000000000002'
+
+/** A name of a camera, alone or in an id; a prompt may speak of a harbour. */
+const NAMED = /"(?:[^"]*[/~])?(?:lobby|harbour)(?:[/~][^"]*)?"/
+
+let hub: TestHub
+let admin: Caller
+let limited: Caller
+
+/** A viewer of the yard alone; frames of the lobby and the harbour lie beside it. */
+beforeAll(async () => {
+  hub = await TestHub.start()
+  await hub.sendIncident({ incident: '01JD0000000000000000000001', camera: 'yard', bestFrame: 1 })
+  await hub.sendIncident({ incident: FOREIGN, camera: 'lobby', bestFrame: 2 })
+  await hub.sendState({
+    v: 1,
+    online: true,
+    session: '01JD0000000000000000000000',
+    at: Date.UTC(2026, 0, 1, 12),
+    agent: '1.0.0',
+    provider: 'cpu',
+    fingerprint: 'a:000000000000',
+    rulesVersion: 1,
+    rulesGroup: 'default',
+    configVersion: 0,
+    cameras: ['yard', 'lobby'].map(camera => ({ camera, status: 'running' as const, lastFrameAt: null })),
+  })
+  const { body } = await hub.call('/api/v1/rules')
+  for (const [id, cameras] of Object.entries({ inside: ['lobby'], both: ['lobby', 'yard'] }))
+    await hub.post('/api/v1/rules', { ...body.rules[0], id, cameras })
+  await addUser(hub, {}, { name: 'admin', role: 'admin' })
+  admin = await signIn(hub, 'admin')
+  await addUser(hub, admin, { name: 'gardener', role: 'viewer', scope: ['default/*/yard'] })
+  limited = await signIn(hub, 'gardener')
+}, 120_000)
+afterAll(() => hub?.stop())
+
+const read = async (caller: Caller, path: string) => JSON.parse((await send(hub, caller, 'GET', path)).text)
+
+describe('a limited viewer', () => {
+  it('reads nothing of other cameras on any route', async () => {
+    const leaks: string[] = []
+    let walked = 0
+    for (const { method, url, role, limited: open } of hub.routes) {
+      if (role !== 'viewer' || !open || method !== 'GET' || url.endsWith('/live')) continue
+      for (const id of [HIDDEN, FOREIGN]) {
+        const path = url.replace(':id', id).replace(/\/search$/, '/search?text=a%20cat')
+        const { status, text } = await send(hub, limited, 'GET', path)
+        walked++
+        if (url.includes(':id')) expect(status, path).toBe(404)
+        // The answer to an unknown id repeats the id.
+        const said = text.replaceAll(id, '')
+        if (NAMED.test(said) || (!url.includes(':id') && said.includes(HIDDEN))) leaks.push(path)
+      }
+    }
+    expect(walked).toBeGreaterThan(10)
+    expect(leaks).toEqual([])
+  })
+
+  it('still sees its own', async () => {
+    const frames = await read(limited, '/api/v1/frames')
+    expect(frames.frames.map(({ camera }: { camera: string }) => camera)).toEqual(['yard', 'yard'])
+    expect((await read(admin, '/api/v1/frames')).frames).toHaveLength(4)
+    const { hits } = await read(limited, '/api/v1/search?text=a%20puppy&limit=50')
+    expect(hits).toHaveLength(2)
+    const { events } = await read(limited, '/api/v1/events')
+    expect(events).toHaveLength(1)
+    expect((await read(limited, '/api/v1/review')).waiting).toBe(1)
+    const { rules } = await read(limited, '/api/v1/rules')
+    const camerasOf = (wanted: string) => rules.find(({ id }: { id: string }) => id === wanted)?.cameras
+    expect([camerasOf('inside'), camerasOf('both')]).toEqual([undefined, ['yard']])
+    const { nodes } = await read(limited, '/api/v1/nodes')
+    expect(nodes[0].cameras.map(({ camera }: { camera: string }) => camera)).toEqual(['yard'])
+    expect((await send(hub, limited, 'GET', `/api/v1/frames/${SEEN}/thumbnail`)).status).toBe(200)
+  })
+
+  it('cannot ask for other cameras by filter, or for what is like their frames', async () => {
+    const asked = await read(limited, '/api/v1/frames?camera=lobby')
+    expect(asked.frames).toEqual([])
+    const like = await send(hub, limited, 'POST', '/api/v1/search', { id: HIDDEN })
+    expect(like.code).toBe('API_NOT_FOUND')
+    const own = await send(hub, limited, 'POST', '/api/v1/search', { id: SEEN, limit: 50 })
+    expect(JSON.parse(own.text).hits).toHaveLength(1)
+    const filtered = await send(hub, limited, 'POST', '/api/v1/search', {
+      text: 'coffee',
+      filter: { camera: 'lobby' },
+    })
+    expect(JSON.parse(filtered.text).hits).toEqual([])
+  })
+
+  it('hears of its own cameras alone', async () => {
+    const gone = new AbortController()
+    const response = await fetch(`${hub.url}/api/v1/live`, { headers: limited, signal: gone.signal })
+    await hub.sendIncident({ incident: '01JD0000000000000000000003', camera: 'lobby', bestFrame: 2 })
+    await hub.sendIncident({ incident: '01JD0000000000000000000004', camera: 'yard', bestFrame: 1 })
+    let text = ''
+    for await (const chunk of response.body!) {
+      text += Buffer.from(chunk).toString()
+      if (text.includes('01JD0000000000000000000004')) break
+    }
+    gone.abort()
+    expect(text).not.toMatch(/lobby|01JD0000000000000000000003/)
+  })
+})
