@@ -327,6 +327,8 @@ describe('the service', () => {
         'frames/{id}/similar',
         'frames/{id}/thumbnail',
         'index',
+        'keys',
+        'keys/{id}',
         'labels',
         'live',
         'moderations',
@@ -354,9 +356,14 @@ describe('the service', () => {
         'searches/threshold',
         'searches/{id}',
         'searches/{id}/hits',
+        'session',
+        'session/password',
+        'setup',
         'sites/{site}/config',
         'sites/{site}/config/history',
         'system',
+        'users',
+        'users/{name}',
       ].map(path => `/api/v1/${path}`),
     )
     const system = await call('/api/v1/system')
