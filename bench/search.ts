@@ -18,6 +18,7 @@ import {
 } from './measure.ts'
 import { number } from './report.ts'
 import { coldStart, entryOf, filtered, ingestWhileSearching } from './search-life.ts'
+import { besidePostgres } from './search-postgres.ts'
 
 const DIM = 512
 const K = 10
@@ -53,6 +54,7 @@ export async function search({ quick, large, dir }: BenchOptions): Promise<Secti
       `Seeded ${DIM}-d unit vectors: 32 topics, scenes around a topic (cosine about 0.78), 50 frames a scene in a row (about 0.92), queries farther from a scene than its frames are (about 0.74). k = ${K}; recall is measured against the exact answer. One search at a time; each query is asked of all three, in turn.`,
       `Sightline: \`SegmentedIndex\` with default settings, filled at the pace at which it builds (a million: in portions of ${LARGE_PORTION}), searched in worker threads. Flat: \`FlatIndex\`, exact, on the event loop, pausing between slices. hnswlib-node: one graph of all vectors, M ${BARE.m}, efConstruction ${BARE.efConstruction}, ef doubled from ${BARE.ef} until its recall is that of Sightline, or ${ENOUGH_RECALL} where that is higher, or ef is ${MAX_EF}; called directly, which blocks the event loop.`,
       `Event loop: the longest and the 99th percentile of its delay (\`monitorEventLoopDelay\`, resolution 1 ms, which alone shows about 1 ms) while ${SEARCHERS} searchers are busy.`,
+      'pgvector: where SIGHTLINE_POSTGRES_URL names a server, `PostgresIndex` with default settings, the same queries in turn with Sightline.',
       'Filters: labels drawn evenly over all vectors, so that a scene is not all in or all out; time in the order of storage.',
     ],
   }
@@ -94,6 +96,13 @@ async function ofSize(
     const size = vectors.length.toLocaleString('en-GB')
     const what = `${size} vectors (${count} segments, tail ${tail})`
     const { comparisons, figures } = await contest(contestants, bare, queries, what)
+    const pgvector = await besidePostgres({
+      segments,
+      entries: vectors.map(entryOf),
+      queries,
+      k: K,
+      what,
+    })
     const life = [
       bytesFigure(bytes / vectors.length, bare, { path: `${dir}/bare`, count: vectors.length }),
       ...(await filtered(segments, queries, { k: K, size: vectors.length })),
@@ -102,7 +111,7 @@ async function ofSize(
     await segments.close()
     life.push(await coldStart(open, queries[0]!))
     return {
-      comparisons,
+      comparisons: [...comparisons, ...pgvector],
       figures: [...figures, ...life.map(figure => ({ ...figure, what: `${size} vectors: ${figure.what}` }))],
     }
   } finally {

@@ -6,6 +6,8 @@ import { FlatIndex } from '@sightline/hub/index/flat-index.js'
 import { openSegmentedIndex } from '@sightline/hub/index/segmented-index.js'
 import type { IndexEntry, IndexFilter, IndexHit, VectorIndex } from '@sightline/hub/index/vector-index.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { pgliteIndexes } from '../support/pglite-sql.ts'
+import { postgresIndexes } from '../support/postgres-server.ts'
 import { entriesOf, nearUnit, randomUnit, seededRandom } from '../support/vectors.ts'
 
 const DIM = 64
@@ -16,6 +18,10 @@ interface Implementation {
   readonly name: string
   /** `dir` belongs to this index alone; opening it again finds what it kept. */
   open(dir: string, dim: number): Promise<VectorIndex>
+  /** Why it cannot be tested here. */
+  readonly missing?: string | undefined
+  readonly start?: () => Promise<void>
+  readonly stop?: () => Promise<void>
 }
 
 const IMPLEMENTATIONS: readonly Implementation[] = [
@@ -24,7 +30,12 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
     name: 'segments',
     open: (dir, dim) => openSegmentedIndex({ dir, dim, fingerprint: 'test:0', log, sealAt: SEAL_AT }),
   },
+  { name: 'pgvector in PGlite', ...pgliteIndexes(SEAL_AT) },
+  { name: 'pgvector in PostgreSQL', ...postgresIndexes(SEAL_AT) },
 ]
+
+for (const { name, missing } of IMPLEMENTATIONS)
+  if (missing !== undefined) process.stdout.write(`skipped: VectorIndex in ${name}: ${missing}\n`)
 
 /** Every match, sorted: what the contract promises, in as few words as possible. */
 function expected(
@@ -73,15 +84,21 @@ async function meanRecall(
   return sum / queries.length
 }
 
-describe.each(IMPLEMENTATIONS)('VectorIndex: $name', ({ name, open }) => {
+const AT_HAND = IMPLEMENTATIONS.filter(({ missing }) => missing === undefined)
+
+describe.each(AT_HAND)('VectorIndex: $name', ({ name, open, start, stop }) => {
   let root: string
   let opened = 0
   const fresh = (dim = DIM) => open(join(root, String(opened++)), dim)
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'sightline-index-'))
+    await start?.()
   })
-  afterAll(() => rm(root, { recursive: true }))
+  afterAll(async () => {
+    await stop?.()
+    await rm(root, { recursive: true })
+  })
 
   test('an empty index answers with nothing', async () => {
     const index = await fresh()

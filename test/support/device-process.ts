@@ -66,6 +66,7 @@ const uplink = new Uplink({
     batchBytes: 2 ** 20,
     ackTimeoutSeconds: 2,
     replayPerSecond: 2000,
+    replayShare: 1,
     statsSeconds: 60,
     drainSeconds: 1,
   },

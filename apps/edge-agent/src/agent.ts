@@ -205,7 +205,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       cameras: cameras.statuses(),
     }),
     stats: () => {
-      const { records, bytes, dropped } = outbox.counts
+      const { records, bytes, dropped, droppedEvents, droppedThumbnails } = outbox.counts
       return {
         uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
         framesSeen: metrics.framesSeen,
@@ -216,6 +216,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         outboxBytes: bytes,
         outboxMaxBytes: settings.outbox.maxBytes,
         outboxDropped: dropped,
+        outboxDroppedEvents: droppedEvents,
+        outboxDroppedThumbnails: droppedThumbnails,
         encodeP50Ms: metrics.encode.percentile(50),
         decisionP95Ms: metrics.decision.percentile(95),
         actionsSent: metrics.actionsSent,

@@ -154,7 +154,13 @@ export const AgentSettings = Type.Object(
           exclusiveMinimum: 0,
           maximum: 100_000,
           default: 256,
-          description: 'Pace at which records of an outage follow the live ones.',
+          description: 'Highest pace at which records of an outage follow the live ones.',
+        }),
+        replayShare: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1,
+          default: 0.5,
+          description: 'Share of the measured bandwidth that they may take; the slower of the two decides.',
         }),
         statsSeconds: Type.Number({ minimum: 1, maximum: 86_400, default: 60 }),
         drainSeconds: Type.Number({
@@ -172,7 +178,7 @@ export const AgentSettings = Type.Object(
           minimum: MIB,
           default: 2048 * MIB,
           description:
-            'Disk space for what the hub has not stored yet. Beyond it the oldest frames are dropped.',
+            'Disk space for what the hub has not stored yet. Beyond it the oldest thumbnails are dropped, then the oldest frames, incidents last.',
         }),
         minFreeDiskBytes: Type.Integer({
           minimum: 0,

@@ -7,8 +7,9 @@ import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
 import { HttpApi } from './api/server.ts'
 import { createPeople } from './auth/people.ts'
-import { Broker } from './broker/broker.ts'
+import type { BrokerLink } from './broker/broker-link.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
+import { openBroker } from './broker/open-broker.ts'
 import { DriftReport } from './drift/drift-report.ts'
 import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
@@ -24,6 +25,7 @@ import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
+import { postgresOpener } from './index/pgvector/connect.ts'
 import { RecallProbe } from './index/recall-probe.ts'
 import type { Publish } from './ingest/ack-sender.ts'
 import { Importer } from './ingest/importer.ts'
@@ -115,9 +117,10 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const logins = new DeviceLogins({ registry, clock, log })
   const gate = new Gatekeeper({ settings, fleet: { registry, logins }, clock, log })
   const homeTopics = homeAssistantTopics(settings.homeAssistant)
-  const broker: Broker = new Broker({
-    settings: settings.mqtt,
+  const broker: BrokerLink = openBroker({
+    settings,
     ingest,
+    clock,
     log,
     gate,
     tls,
@@ -136,6 +139,11 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     ingest,
     model,
     log,
+    clock,
+    open:
+      settings.index.kind === 'postgres'
+        ? postgresOpener({ settings: settings.index.postgres, model, log })
+        : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
   const eraser = new Eraser({ store, index, log })

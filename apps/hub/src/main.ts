@@ -39,16 +39,21 @@ async function serve({ config }: { config?: string }): Promise<void> {
     await hub.stop()
   })
   process.on('SIGHUP', () => void hub.reload())
-  const { http, mqtt, tls } = settings
+  const { http, mqtt, broker, tls } = settings
   const address = (scheme: string, host: string, port: number) =>
     `${scheme}${speaksTls(tls, host) ? 's' : ''}://${host}:${port}`
   await manager.ready()
   console.log(
-    `hub ready: ${address('http', http.host, hub.httpPort)} · ${address('mqtt', mqtt.host, hub.mqttPort)}`,
+    `hub ready: ${address('http', http.host, hub.httpPort)} · ${broker.url ?? address('mqtt', mqtt.host, hub.mqttPort)}`,
   )
   const setupUrl = hub.setupUrl()
   if (setupUrl !== undefined)
     console.log(`nobody can sign in yet: make the first admin at ${setupUrl} (once, until the hub stops)`)
+}
+
+/** Of URLs such as index.postgres.url. */
+function withoutPasswords(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.replace(/^([a-z+]+:\/\/[^/?#]*:)[^/?#]*@/i, '$1***@') : value
 }
 
 const program = new Command('sightline-hub')
@@ -75,7 +80,9 @@ config
   .command('check')
   .description('check settings and print them with the defaults filled in')
   .argument('[file]', 'YAML settings')
-  .action(async (file: string | undefined) => console.log(JSON.stringify(await readSettings(file), null, 2)))
+  .action(async (file: string | undefined) =>
+    console.log(JSON.stringify(await readSettings(file), withoutPasswords, 2)),
+  )
 program.addCommand(rulesCommand())
 
 try {

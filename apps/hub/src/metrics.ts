@@ -1,6 +1,6 @@
 import type { ClipModel } from '@sightline/core'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Broker } from './broker/broker.ts'
+import type { BrokerLink } from './broker/broker-link.ts'
 import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { RecallProbe } from './index/recall-probe.ts'
@@ -79,7 +79,7 @@ export interface ProbedParts {
   readonly search: Pick<Search, 'cache' | 'timings'>
   readonly model: Pick<ClipModel, 'stats'>
   readonly index: Pick<IndexKeeper, 'stats' | 'timings'>
-  readonly broker: Pick<Broker, 'clients' | 'stats'>
+  readonly broker: Pick<BrokerLink, 'clients' | 'stats'>
   readonly ingest: Pick<Ingest, 'stats'>
   readonly prompts: Pick<PromptCache, 'stats'>
   readonly probe: Pick<RecallProbe, 'recall'>

@@ -1,6 +1,7 @@
 import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
@@ -89,6 +90,31 @@ export const HubSettings = Type.Object(
           description:
             'Who may connect to the broker. devices: enrolled devices with their credential, each to its own topics. auto: the same, but anybody on loopback until the first device is enrolled. open: anybody, any topic; on loopback only, for conformance tests (docs/security.md).',
         }),
+        url: Type.Optional(
+          Type.String({
+            pattern: '^mqtts?://[^/@]+/?$',
+            maxLength: 2048,
+            description:
+              'External MQTT 3.1.1 or 5 broker, used instead of the embedded one (docs/broker.md). broker.access, mqtt.host and the limits under mqtt then do not apply; who may say what, that broker decides.',
+          }),
+        ),
+        clientId: Type.String({
+          pattern: NAME_PATTERN,
+          default: 'sightline-hub',
+          description: 'Of the hub at the external broker; no two hubs may have the same.',
+        }),
+        username: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 256, description: 'Of the hub at the external broker.' }),
+        ),
+        passwordFile: Type.Optional(
+          Type.String({ minLength: 1, description: 'File that holds the password for it.' }),
+        ),
+        caFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'Authority that signed the certificate of the external broker, PEM.',
+          }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -177,6 +203,12 @@ export const HubSettings = Type.Object(
     ),
     index: Type.Object(
       {
+        kind: Type.Enum(['segments', 'postgres'], {
+          default: 'segments',
+          description:
+            'segments: in this process. postgres: in a PostgreSQL server with pgvector, for those who outgrow one machine (docs/scale-out.md).',
+        }),
+        postgres: PostgresIndexSettings,
         sealAt: Type.Integer({
           minimum: 64,
           maximum: 1_000_000,
@@ -272,6 +304,11 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_HTTP_PUBLIC_URL: 'http.publicUrl',
   SIGHTLINE_MQTT_PUBLIC_URL: 'mqtt.publicUrl',
   SIGHTLINE_BROKER_ACCESS: 'broker.access',
+  SIGHTLINE_BROKER_URL: 'broker.url',
+  SIGHTLINE_BROKER_CLIENT_ID: 'broker.clientId',
+  SIGHTLINE_BROKER_USERNAME: 'broker.username',
+  SIGHTLINE_BROKER_PASSWORD_FILE: 'broker.passwordFile',
+  SIGHTLINE_BROKER_CA_FILE: 'broker.caFile',
   SIGHTLINE_AUTH_REQUIRED: 'auth.required',
   SIGHTLINE_TLS_MODE: 'tls.mode',
   SIGHTLINE_TLS_CERT_FILE: 'tls.certFile',
@@ -281,6 +318,7 @@ export const HUB_ENVIRONMENT = {
   SIGHTLINE_MODEL_DIR: 'model.dir',
   SIGHTLINE_MODEL_PROVIDER: 'model.provider',
   SIGHTLINE_LOG_LEVEL: 'log.level',
+  SIGHTLINE_POSTGRES_URL: 'index.postgres.url',
 } as const
 
 /** What the schema cannot say. @throws CONFIG_INVALID */
@@ -302,6 +340,9 @@ export function checkHubSettings(settings: HubSettings): HubSettings {
     faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
   if (tls.mode === 'always' && tls.terminated)
     faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  const { url, username, passwordFile, caFile } = broker
+  if (url === undefined && (username ?? passwordFile ?? caFile) !== undefined)
+    faults.push({ path: 'broker', message: 'username, passwordFile and caFile go with url' })
   if (faults.length > 0) throw fault('CONFIG_INVALID', faultLines(faults), { details: { faults } })
   return settings
 }

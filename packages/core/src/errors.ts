@@ -101,6 +101,10 @@ export const ERRORS = {
     500,
     'Nothing to do: the index is rebuilt from the store. If it recurs, check the disk.',
   ),
+  INDEX_UNAVAILABLE: spec(
+    503,
+    'Check that PostgreSQL runs, is reachable by index.postgres.url and has pgvector 0.7 or later (docs/scale-out.md); the hub keeps storing and catches up by itself.',
+  ),
   INTERNAL: spec(500, 'Report it with the lines of the log around that time.'),
   LAST_ADMIN: spec(409, 'Make somebody else an admin first.'),
   MODEL_BUSY: spec(503, 'Try again shortly: more work is waiting for the model than its queue may hold.'),

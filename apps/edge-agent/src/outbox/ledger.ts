@@ -13,8 +13,25 @@ export interface Totals {
   records: number
   /** On disk. */
   bytes: number
-  /** Dropped since the outbox was made, for want of space or because they could not be read. */
+  /** Records dropped since the outbox was made, for want of space or because they could not be read. */
   dropped: number
+  /** Of those, steps of incidents. */
+  droppedEvents: number
+  /** Frames that lost their thumbnail for want of space. */
+  droppedThumbnails: number
+}
+
+/** What may be dropped, in this order. */
+export type Droppable = 'thumbnail' | RecordKind
+export const DROP_ORDER: readonly Droppable[] = ['thumbnail', 'frame', 'event']
+
+const NO_TOTALS: Totals = {
+  next: 1,
+  records: 0,
+  bytes: 0,
+  dropped: 0,
+  droppedEvents: 0,
+  droppedThumbnails: 0,
 }
 
 type Table = Database<Buffer, number>
@@ -23,6 +40,8 @@ type Table = Database<Buffer, number>
 export class Ledger {
   readonly #meta: Database<Readonly<Totals>, string>
   readonly #tables: Readonly<Record<RecordKind, Table>>
+  /** JPEG by the seq of its frame: apart, so that it can go without the frame. */
+  readonly #thumbnails: Table
   /** seq -> [kind, bytes on disk]. */
   readonly #index: Database<[RecordKind, number], number>
   /** Incident id -> last step of an incident that has not ended. */
@@ -34,13 +53,14 @@ export class Ledger {
     const frame: Table = env.openDB('frames', { encoding: 'binary' })
     const event: Table = env.openDB('events', { encoding: 'binary' })
     this.#tables = { frame, event }
+    this.#thumbnails = env.openDB('thumbnails', { encoding: 'binary' })
     this.#index = env.openDB('index', {})
     this.#open = env.openDB('open', { encoding: 'binary' })
     this.#skipped = new SkippedRanges(env.openDB('skipped', {}))
   }
 
   totals(): Readonly<Totals> {
-    return this.#meta.get('totals') ?? { next: 1, records: 0, bytes: 0, dropped: 0 }
+    return { ...NO_TOTALS, ...this.#meta.get('totals') }
   }
 
   saveTotals(totals: Totals): void {
@@ -55,6 +75,11 @@ export class Ledger {
     totals.records++
     totals.bytes += bytes
     return seq
+  }
+
+  putThumbnail(totals: Totals, seq: number, jpeg: Uint8Array): void {
+    this.#thumbnails.putSync(seq, Buffer.from(jpeg))
+    totals.bytes += diskBytes(jpeg)
   }
 
   putEvent(totals: Totals, step: IncidentStep): void {
@@ -72,17 +97,23 @@ export class Ledger {
 
   /** Gives a record up; its number is kept as skipped. */
   drop(totals: Totals, seq: number): void {
-    if (!this.#remove(totals, seq)) return
+    const kind = this.#remove(totals, seq)
+    if (kind === undefined) return
     this.#skipped.add(seq)
     totals.dropped++
+    if (kind === 'event') totals.droppedEvents++
   }
 
-  /** Drops the oldest frames, and when there are none left the oldest events, until at most `maxBytes` are used. */
-  shrinkTo(totals: Totals, maxBytes: number): void {
-    while (totals.bytes > maxBytes) {
-      const [oldest] = [...this.keys('frame', { limit: 1 }), ...this.keys('event', { limit: 1 })]
-      if (oldest === undefined) return
-      this.drop(totals, oldest)
+  /** Drops the oldest of the first kind, then of the next, until at most `maxBytes` are used. */
+  shrinkTo(totals: Totals, maxBytes: number, kinds: readonly Droppable[] = DROP_ORDER): void {
+    for (const kind of kinds) {
+      const table = kind === 'thumbnail' ? this.#thumbnails : this.#tables[kind]
+      while (totals.bytes > maxBytes) {
+        const [oldest] = table.getKeys({ limit: 1 })
+        if (oldest === undefined) break
+        if (kind !== 'thumbnail') this.drop(totals, oldest)
+        else if (this.#removeThumbnail(totals, oldest)) totals.droppedThumbnails++
+      }
     }
   }
 
@@ -95,6 +126,10 @@ export class Ledger {
     return this.#tables[kind].get(seq)
   }
 
+  thumbnail(seq: number): Buffer | undefined {
+    return this.#thumbnails.get(seq)
+  }
+
   openIncidents(): IncidentStep[] {
     return [...this.#open.getRange({})].map(({ value }) => decodeEvent(value))
   }
@@ -103,14 +138,23 @@ export class Ledger {
     return this.#skipped.first(limit)
   }
 
-  #remove(totals: Totals, seq: number): boolean {
+  #remove(totals: Totals, seq: number): RecordKind | undefined {
     const entry = this.#index.get(seq)
-    if (entry === undefined) return false
+    if (entry === undefined) return undefined
     const [kind, bytes] = entry
     this.#tables[kind].removeSync(seq)
     this.#index.removeSync(seq)
     totals.records--
     totals.bytes -= bytes
+    if (kind === 'frame') this.#removeThumbnail(totals, seq)
+    return kind
+  }
+
+  #removeThumbnail(totals: Totals, seq: number): boolean {
+    const jpeg = this.#thumbnails.get(seq)
+    if (jpeg === undefined) return false
+    this.#thumbnails.removeSync(seq)
+    totals.bytes -= diskBytes(jpeg)
     return true
   }
 }

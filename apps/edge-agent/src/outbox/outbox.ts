@@ -13,11 +13,12 @@ import {
 import { type Database, type Key, open, type RootDatabase } from 'lmdb'
 import type { IncidentStep } from '../moderation/incidents.ts'
 import { DiskSpace, freeBytesOf } from './disk-space.ts'
-import { Ledger, type RecordKind, type Totals } from './ledger.ts'
+import { DROP_ORDER, Ledger, type RecordKind, type Totals } from './ledger.ts'
 import {
   decodeEvent,
   decodeFrame,
   diskBytes,
+  encodeEvent,
   encodeFrame,
   type FrameRecord,
   type OutgoingEvent,
@@ -56,17 +57,22 @@ interface Identity {
 }
 
 interface Work {
-  /** Disk space that it needs; 0 for what is stored however little there is. */
+  /** Disk space that it needs. */
   readonly bytes: number
+  /** Whether it is stored however little space there is. */
+  readonly vital: boolean
   readonly run: (totals: Totals) => void
   readonly done: () => void
   readonly failed: (error: unknown) => void
 }
 
+const NOTHING = { bytes: 0, vital: true }
+const LESS_THAN_VITAL = DROP_ORDER.filter(kind => kind !== 'event')
+
 /**
  * What the hub has not stored yet. A record is durable when `append` resolves, and leaves when an ack of this outbox's
- * session covers it, or when space runs out: then the oldest frames go first and incidents last, and their numbers are
- * kept as skipped. Frames and events share one sequence, which is never reused.
+ * session covers it, or when space runs out: then the oldest thumbnails go first, then the oldest frames, incidents last,
+ * and the numbers of what went are kept as skipped. Frames and events share one sequence, which is never reused.
  */
 export class Outbox {
   readonly session: string
@@ -120,9 +126,9 @@ export class Outbox {
     return this.#totals.next
   }
 
-  get counts(): Pick<Totals, 'records' | 'bytes' | 'dropped'> {
-    const { records, bytes, dropped } = this.#totals
-    return { records, bytes, dropped }
+  get counts(): Omit<Totals, 'next'> {
+    const { next: _, ...counts } = this.#totals
+    return counts
   }
 
   /** Called after every commit that added records. */
@@ -140,10 +146,13 @@ export class Outbox {
     frame: FrameRecord,
     follow: (seq: number) => readonly IncidentStep[] = () => [],
   ): Promise<number> {
-    const value = encodeFrame(frame)
+    const { thumbnail, ...rest } = frame
+    const value = encodeFrame(rest)
+    const bytes = diskBytes(value) + (thumbnail === undefined ? 0 : diskBytes(thumbnail))
     let seq = 0
-    await this.#submit(diskBytes(value), totals => {
+    await this.#submit({ bytes, vital: false }, totals => {
       seq = this.#ledger.put(totals, 'frame', value)
+      if (thumbnail !== undefined) this.#ledger.putThumbnail(totals, seq, thumbnail)
       for (const step of follow(seq)) this.#ledger.putEvent(totals, step)
     })
     return seq
@@ -155,7 +164,8 @@ export class Outbox {
    */
   async appendEvents(steps: readonly IncidentStep[], follow: () => void = () => {}): Promise<void> {
     if (steps.length === 0) return
-    await this.#submit(0, totals => {
+    const bytes = steps.reduce((sum, step) => sum + diskBytes(encodeEvent(step)), 0)
+    await this.#submit({ bytes, vital: true }, totals => {
       for (const step of steps) this.#ledger.putEvent(totals, step)
       follow()
     })
@@ -176,7 +186,7 @@ export class Outbox {
     if (session !== this.session) return
     const covered: SeqRange[] = [[1, upTo], ...ranges]
     const top = Math.max(...covered.map(([, last]) => last))
-    await this.#submit(0, totals => {
+    await this.#submit(NOTHING, totals => {
       if (top >= totals.next) {
         // The hub has more than was given out here, as after a restored backup: those numbers are taken.
         this.#options.log.warn({ top, next: totals.next }, 'the hub is ahead of the outbox')
@@ -194,9 +204,10 @@ export class Outbox {
     const taken: OutgoingFrame[] = []
     let bytes = 0
     for (const [seq, value] of this.#select('frame', selection)) {
-      const frame = this.#read(seq, () => decodeFrame(seq, value))
+      const thumbnail = this.#ledger.thumbnail(seq)
+      const frame = this.#read(seq, () => decodeFrame(seq, value, thumbnail))
       if (frame === undefined) continue
-      bytes += value.length
+      bytes += value.length + (thumbnail?.length ?? 0)
       if (taken.length > 0 && (bytes > maxBytes || frame.fingerprint !== taken[0]!.fingerprint)) break
       taken.push(frame)
       if (taken.length >= limit) break
@@ -238,15 +249,15 @@ export class Outbox {
       return decode()
     } catch (err) {
       this.#options.log.error({ err, seq }, 'damaged record dropped')
-      void this.#submit(0, totals => this.#ledger.drop(totals, seq)).catch(() => {})
+      void this.#submit(NOTHING, totals => this.#ledger.drop(totals, seq)).catch(() => {})
       return undefined
     }
   }
 
-  #submit(bytes: number, run: Work['run']): Promise<void> {
+  #submit(need: Pick<Work, 'bytes' | 'vital'>, run: Work['run']): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(fault('STORE_FAILED', 'the outbox is closed'))
     return new Promise((done, failed) => {
-      this.#works.push({ bytes, run, done, failed })
+      this.#works.push({ ...need, run, done, failed })
       this.#committing ??= this.#commitAll().finally(() => {
         this.#committing = undefined
       })
@@ -282,7 +293,7 @@ export class Outbox {
       }
       const totals = { ...this.#totals }
       for (const work of works) {
-        if (this.#makeRoom(totals, work.bytes)) work.run(totals)
+        if (this.#makeRoom(totals, work)) work.run(totals)
         else refused.add(work)
       }
       totals.dropped += refused.size
@@ -295,10 +306,17 @@ export class Outbox {
   }
 
   /** Drops the oldest until `bytes` more are within the limits. False when even that does not help. */
-  #makeRoom(totals: Totals, bytes: number): boolean {
+  #makeRoom(totals: Totals, { bytes, vital }: Work): boolean {
     if (bytes === 0) return true
     // Pages freed by a commit can be used only by the next one, hence room for twice the record.
-    const targetBytes = Math.min(this.#options.limits.maxBytes - bytes, this.#disk.ceilingBytes - 2 * bytes)
+    const limitBytes = this.#options.limits.maxBytes - bytes
+    const targetBytes = Math.min(limitBytes, this.#disk.ceilingBytes - 2 * bytes)
+    if (vital) {
+      // A full disk costs no incident: what is kept free is more than they need.
+      this.#ledger.shrinkTo(totals, Math.max(0, targetBytes), LESS_THAN_VITAL)
+      this.#ledger.shrinkTo(totals, Math.max(0, limitBytes))
+      return true
+    }
     if (targetBytes < 0) return false
     this.#ledger.shrinkTo(totals, targetBytes)
     return true

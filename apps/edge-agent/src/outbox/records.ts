@@ -53,14 +53,15 @@ export interface OutgoingEvent {
   readonly step: IncidentStep
 }
 
-export function encodeFrame({ vector, verdicts, ...rest }: FrameRecord): Uint8Array {
+/** The thumbnail is kept apart. */
+export function encodeFrame({ vector, verdicts, ...rest }: Omit<FrameRecord, 'thumbnail'>): Uint8Array {
   return encodeMessagePack({ ...rest, vector: vectorToBytes(vector), verdicts })
 }
 
 /** @throws PAYLOAD_INVALID */
-export function decodeFrame(seq: number, bytes: Uint8Array): OutgoingFrame {
+export function decodeFrame(seq: number, bytes: Uint8Array, thumbnail?: Uint8Array): OutgoingFrame {
   const { fingerprint, ...fields } = decodeMessagePack(StoredFrame, bytes)
-  return { fingerprint, item: { seq, ...fields } }
+  return { fingerprint, item: { seq, ...fields, ...(thumbnail === undefined ? {} : { thumbnail }) } }
 }
 
 export function encodeEvent(step: IncidentStep): Uint8Array {

@@ -14,6 +14,7 @@ import {
 } from '@sightline/core'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { OutgoingEvent, OutgoingFrame } from '../outbox/records.ts'
+import { Bandwidth } from './bandwidth.ts'
 
 export interface SenderSettings {
   readonly window: number
@@ -21,6 +22,8 @@ export interface SenderSettings {
   readonly batchBytes: number
   readonly ackTimeoutSeconds: number
   readonly replayPerSecond: number
+  /** Of the measured bandwidth, 0 to 1, for what is not live. */
+  readonly replayShare: number
 }
 
 export interface SenderOptions {
@@ -40,6 +43,7 @@ interface Unit {
   readonly seqs: readonly number[]
   readonly skipped: readonly SeqRange[]
   readonly live: boolean
+  readonly bytes: number
   readonly overdueMs: number
 }
 
@@ -56,6 +60,7 @@ export class Sender {
   #settings: SenderSettings
   readonly #units = new Set<Unit>()
   readonly #inFlight = new Set<number>()
+  readonly #bandwidth = new Bandwidth()
   #connected = false
   #draining = false
   #liveFrom = 1
@@ -88,6 +93,7 @@ export class Sender {
     this.#connected = false
     this.#units.clear()
     this.#inFlight.clear()
+    this.#bandwidth.lost()
     this.#wake()
   }
 
@@ -104,12 +110,15 @@ export class Sender {
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
     failPoint('after trim')
+    let bytes = 0
     for (const unit of this.#units) {
       const stored = unit.seqs.every(seq => hasSeq(ack, seq))
       if (stored && unit.skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last))) {
         this.#forget(unit)
+        bytes += unit.bytes
       }
     }
+    if (bytes > 0) this.#bandwidth.acknowledged(bytes, this.#options.clock.monotonic(), this.#units.size > 0)
     if (this.#silences > 0) this.#liveFrom = outbox.next
     this.#silences = 0
     this.#wake()
@@ -170,6 +179,7 @@ export class Sender {
     }
     if (late === 0) return
     this.#silences++
+    this.#bandwidth.lost()
     this.#options.log.warn({ records: late, silences: this.#silences }, 'no ack in time; sending again')
   }
 
@@ -182,7 +192,7 @@ export class Sender {
     const event = outbox.event(live)
     if (event !== undefined) return this.#sendEvent(event, true)
     const frames = outbox.frames(live, size)
-    if (frames.length > 0) return this.#sendFrames(frames, true)
+    if (frames.length > 0) return this.#sendFrames(frames, true) > 0
     if (this.#draining || !this.#roomForBacklog()) return false
     const old = { from: 1, below: this.#liveFrom, except: this.#inFlight }
     const oldEvent = outbox.event(old)
@@ -190,8 +200,10 @@ export class Sender {
     if (nowMs < this.#replayFromMs) return false
     const backlog = outbox.frames(old, size)
     if (backlog.length === 0) return this.#sendSkipped()
-    this.#replayFromMs = nowMs + (backlog.length / settings.replayPerSecond) * 1000
-    return this.#sendFrames(backlog, false)
+    const bytes = this.#sendFrames(backlog, false)
+    const countMs = (backlog.length / settings.replayPerSecond) * 1000
+    this.#replayFromMs = nowMs + Math.max(countMs, this.#bandwidth.timeOf(bytes, settings.replayShare))
+    return true
   }
 
   /** One place of the window is never the backlog's. */
@@ -210,13 +222,15 @@ export class Sender {
     return this.#send('event', encodeJson(message), { seqs: [seq], skipped: [], live })
   }
 
-  #sendFrames(frames: readonly OutgoingFrame[], live: boolean): boolean {
+  /** Returns its bytes. */
+  #sendFrames(frames: readonly OutgoingFrame[], live: boolean): number {
     const skipped = this.#skippedToTell()
     const items = frames.map(({ item }) => item)
     const { fingerprint } = frames[0]!
     const dim = items[0]!.vector.byteLength / 4
     const payload = this.#batch({ fingerprint, dim, historical: !live, skipped, items })
-    return this.#send('emb', payload, { seqs: items.map(({ seq }) => seq), skipped, live })
+    this.#send('emb', payload, { seqs: items.map(({ seq }) => seq), skipped, live })
+    return payload.byteLength
   }
 
   #sendSkipped(): boolean {
@@ -239,13 +253,13 @@ export class Sender {
     return encodeMessagePack({ v: 1, session: this.#options.outbox.session, dtype: 'f32', ...batch })
   }
 
-  #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs'>): boolean {
+  #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs' | 'bytes'>): boolean {
     const { clock, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
-    const sent = {
-      ...unit,
-      overdueMs: clock.monotonic() + this.#settings.ackTimeoutSeconds * 1000 * patience,
-    }
+    const nowMs = clock.monotonic()
+    const overdueMs = nowMs + this.#settings.ackTimeoutSeconds * 1000 * patience
+    const sent = { ...unit, bytes: payload.byteLength, overdueMs }
+    this.#bandwidth.sent(nowMs)
     this.#units.add(sent)
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.

@@ -114,7 +114,7 @@ describe('Outbox', () => {
     await ack(outbox, 3)
     expect(outbox.counts.records).toBe(4)
     await ack(outbox, 10)
-    expect(outbox.counts).toEqual({ records: 0, bytes: 0, dropped: 0 })
+    expect(outbox.counts).toMatchObject({ records: 0, bytes: 0, dropped: 0 })
   })
 
   it('does not heed an ack of another session', async () => {
@@ -195,7 +195,43 @@ describe('Outbox', () => {
 })
 
 describe('Outbox limits', () => {
-  const big = () => frameRecord({ thumbnail: new Uint8Array(3000) })
+  const big = () => frameRecord({ vector: new Float32Array(750) })
+  const pictured = () => frameRecord({ thumbnail: new Uint8Array(3000) })
+
+  it('gives up the oldest thumbnails before any frame, and says so', async () => {
+    const outbox = await openOutbox({ limits: { maxBytes: 25_000, minFreeDiskBytes: 0 } })
+    await outbox.appendEvents([incidentStep()])
+    for (let i = 0; i < 8; i++) await outbox.append(pictured())
+    const frames = outbox.frames({ from: 1, below: outbox.next, except: NONE }, MANY)
+    expect(frames.map(({ item }) => item.seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9])
+    // A thumbnail takes a page of 4 KiB: five fit beside the rest.
+    expect(frames.flatMap(({ item }) => (item.thumbnail ? [item.seq] : []))).toEqual([5, 6, 7, 8, 9])
+    expect(outbox.counts).toMatchObject({
+      records: 9,
+      dropped: 0,
+      droppedEvents: 0,
+      droppedThumbnails: 3,
+    })
+    expect(outbox.skipped(9)).toEqual([])
+    await ack(outbox, 9)
+    expect(outbox.counts).toMatchObject({ records: 0, bytes: 0 })
+  })
+
+  it('gives up incidents last, the oldest first, and stays within its bytes', async () => {
+    const maxBytes = 25_000
+    const outbox = await openOutbox({ limits: { maxBytes, minFreeDiskBytes: 0 } })
+    for (let i = 0; i < 3; i++) await outbox.append(pictured())
+    let events = 0
+    while (outbox.counts.droppedEvents === 0) {
+      await outbox.appendEvents([incidentStep()])
+      events++
+      expect(outbox.counts.bytes).toBeLessThanOrEqual(maxBytes)
+    }
+    expect(seqsOf(outbox)).toEqual([])
+    expect(eventSeqs(outbox)[0]).toBe(5)
+    expect(outbox.counts).toMatchObject({ records: events - 1, dropped: 4, droppedThumbnails: 3 })
+    expect(outbox.skipped(9)).toEqual([[1, 4]])
+  })
 
   it('drops the oldest frames first and incidents last, counts them and names their numbers', async () => {
     const outbox = await openOutbox({ limits: { maxBytes: 25_000, minFreeDiskBytes: 0 } })
@@ -216,7 +252,7 @@ describe('Outbox limits', () => {
   it('refuses a record that is larger than all of it, without using up a number', async () => {
     const outbox = await openOutbox({ limits: { maxBytes: 4096, minFreeDiskBytes: 0 } })
     await expect(outbox.append(big())).rejects.toMatchObject({ code: 'STORE_FAILED' })
-    expect([outbox.next, outbox.counts]).toEqual([1, { records: 0, bytes: 0, dropped: 1 }])
+    expect([outbox.next, outbox.counts]).toMatchObject([1, { records: 0, bytes: 0, dropped: 1 }])
   })
 
   it('does not grow on a full disk, and goes on when there is space again', async () => {

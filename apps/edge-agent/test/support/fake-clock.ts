@@ -8,6 +8,7 @@ interface Sleeper {
 /** Time that moves only when told to. Both readings begin at `startMs`. */
 export class FakeClock implements Clock {
   #nowMs: number
+  #setByMs = 0
   readonly #sleepers = new Set<Sleeper>()
 
   constructor(startMs = 1_700_000_000_000) {
@@ -15,11 +16,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs
+    return this.#nowMs + this.#setByMs
   }
 
   monotonic(): number {
     return this.#nowMs
+  }
+
+  /** Somebody sets the clock: the time of day jumps, monotonic time does not. */
+  set(nowMs: number): void {
+    this.#setByMs = nowMs - this.#nowMs
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {

@@ -30,6 +30,7 @@ export class TestBroker {
   readonly states: NodeState[] = []
   readonly stats: unknown[] = []
   readonly skipped: (readonly [number, number])[] = []
+  readonly capturedAt: number[] = []
   batches = 0
   /** Acknowledge everything as it comes. */
   acking = false
@@ -113,6 +114,7 @@ export class TestBroker {
     if (topic === nodeTopic('emb', ADDRESS)) {
       const { items, historical, session, skipped } = decodeMessagePack(EmbeddingBatch, payload)
       this.batches++
+      this.capturedAt.push(...items.map(item => item.capturedAt))
       this.skipped.push(...skipped)
       this.stored = addSeqs(this.stored, skipped)
       this.#store(

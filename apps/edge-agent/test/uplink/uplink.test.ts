@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nodeTopic, systemClock } from '@sightline/core'
 import { Outbox } from '@sightline/edge-agent/outbox/outbox.js'
+import { agentSettings } from '@sightline/edge-agent/settings.js'
 import { Link } from '@sightline/edge-agent/uplink/link.js'
 import { downlinkTopics, Uplink } from '@sightline/edge-agent/uplink/uplink.js'
 import { ulid } from 'ulid'
@@ -21,6 +22,7 @@ const SETTINGS = {
   batchBytes: 1_000_000,
   ackTimeoutSeconds: 10,
   replayPerSecond: 8,
+  replayShare: 0.5,
   statsSeconds: 60,
   drainSeconds: 3,
 }
@@ -40,7 +42,7 @@ beforeEach(async () => {
   rules = []
   outbox = await Outbox.open({
     dir,
-    limits: { maxBytes: 1e6, minFreeDiskBytes: 0 },
+    limits: { maxBytes: 1e8, minFreeDiskBytes: 0 },
     clock,
     log: quiet,
     newId: ulid,
@@ -260,6 +262,90 @@ describe('Uplink', () => {
     expect(broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 41, historical: false })
   })
 
+  it('takes for the backlog its share of the measured bandwidth', async () => {
+    uplink = makeUplink({ ...SETTINGS, replayPerSecond: 100_000, replayShare: 0.25 })
+    await uplink.start()
+    await online()
+    // A line that takes a second for a batch of four.
+    await append(4)
+    await broker.arrived(4)
+    await clock.advance(1000)
+    await broker.acknowledge()
+    await until(() => records() === 0)
+    await broker.stop()
+    await append(12)
+    await broker.start()
+    await online(2)
+    await broker.arrived(8)
+    expect(broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 8, historical: true })
+    await broker.acknowledge()
+    await until(() => records() === 8)
+    // A quarter of that line: the next batch starts four seconds after the one before.
+    await clock.advance(3900)
+    expect(broker.arrivals).toHaveLength(8)
+    await clock.advance(200)
+    await broker.arrived(12)
+  })
+
+  it('drains an hour without hub at more than twenty times the live rate', async () => {
+    const LIVE_PER_SECOND = 4
+    const defaults = agentSettings({ site: 'site', node: 'node' }).uplink
+    uplink = makeUplink({ ...defaults, drainSeconds: 3 })
+    await broker.stop()
+    await uplink.start()
+    const hour = 3600 * LIVE_PER_SECOND
+    for (let i = 0; i < hour; i += 1200) await append(1200)
+    expect(outbox.counts).toMatchObject({ records: hour, dropped: 0 })
+    broker.acking = true
+    await broker.start()
+    await online()
+    let steps = 0
+    while (records() > 0) {
+      const before = broker.arrivals.length
+      await clock.advance(125)
+      if (++steps % 8 === 0) await append(LIVE_PER_SECOND)
+      await until(() => broker.arrivals.length > before || records() === 0)
+      await until(() => records() === outbox.next - 1 - broker.arrivals.length)
+    }
+    expect(hour / (steps / 8)).toBeGreaterThanOrEqual(20 * LIVE_PER_SECOND)
+    expect(broker.stored).toEqual({ upTo: outbox.next - 1, ranges: [] })
+    // Delivered once each: an outage costs no repetition.
+    expect(broker.arrivals).toHaveLength(outbox.next - 1)
+  }, 60_000)
+
+  for (const [name, days] of [
+    ['back', -1],
+    ['forward', 1],
+  ] as const)
+    it(`is not disturbed when the clock is set ${name} by a day`, async () => {
+      broker.acking = true
+      await uplink.start()
+      await online()
+      const stamps: number[] = []
+      const record = async () => {
+        stamps.push(clock.now())
+        await outbox.append(frameRecord({ capturedAt: clock.now() }))
+      }
+      await record()
+      await until(() => records() === 0)
+      clock.set(clock.now() + days * 86_400_000)
+      await record()
+      await record()
+      await broker.arrived(3)
+      await until(() => records() === 0)
+      expect(broker.seqs).toEqual([1, 2, 3])
+      expect(broker.capturedAt).toEqual(stamps)
+      expect(broker.arrivals.some(({ historical }) => historical)).toBe(false)
+      // What waits, waits as long as ever.
+      broker.acking = false
+      await record()
+      await broker.arrived(4)
+      await clock.advance(9_900)
+      expect(broker.seqs).toHaveLength(4)
+      await clock.advance(200)
+      await broker.arrived(5)
+    })
+
   it('tells the hub which numbers will never come', async () => {
     await outbox.close()
     await rm(dir, { recursive: true })
@@ -271,7 +357,7 @@ describe('Uplink', () => {
       newId: ulid,
     })
     uplink = makeUplink()
-    for (let i = 0; i < 7; i++) await outbox.append(frameRecord({ thumbnail: new Uint8Array(3000) }))
+    for (let i = 0; i < 7; i++) await outbox.append(frameRecord({ vector: new Float32Array(750) }))
     expect(outbox.skipped(9)).toEqual([[1, 3]])
     await uplink.start()
     await broker.arrived(4)

@@ -29,20 +29,17 @@ export const FilterShape = {
 export const Limit = (fallback: number, maximum: number) =>
   Type.Optional(Type.Integer({ minimum: 1, maximum, default: fallback }))
 
-export const FrameShape = Type.Object(
-  {
-    id: Type.String(),
-    site: Name,
-    node: Name,
-    camera: Name,
-    capturedAt: Time,
-    receivedAt: Time,
-    historical: Type.Boolean(),
-    verdicts: Type.Array(Verdict),
-    thumbnailUrl: nullable(Type.String()),
-  },
-  { $id: 'Frame' },
-)
+export const FrameShape = Type.Object({
+  id: Type.String(),
+  site: Name,
+  node: Name,
+  camera: Name,
+  capturedAt: Time,
+  receivedAt: Time,
+  historical: Type.Boolean(),
+  verdicts: Type.Array(Verdict),
+  thumbnailUrl: nullable(Type.String()),
+})
 
 export const IncidentShape = Type.Object({
   id: Type.String(),

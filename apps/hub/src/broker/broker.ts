@@ -1,35 +1,22 @@
 import type { EventEmitter } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
-import {
-  fault,
-  type Log,
-  messageOf,
-  parseUplinkTopic,
-  type Service,
-  type SightlineError,
-} from '@sightline/core'
+import { fault, type Log, messageOf, parseUplinkTopic, type SightlineError } from '@sightline/core'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import type { TlsKeeper } from '../tls/tls-keeper.ts'
+import type { BrokerLink, BrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
+import { markRedelivery } from './redelivery.ts'
+import { requireWellFormed } from './well-formed.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** Finds peers that vanished although they asked for no MQTT keep-alive. */
 const TCP_KEEP_ALIVE_MS = 60_000
-
-export interface BrokerStats {
-  /** Connections cut off for a packet above the limit. */
-  oversize: number
-  /** Connections refused at the limit. */
-  refused: number
-  /** TLS handshakes that failed. */
-  tlsFailures: number
-}
 
 export interface BrokerOptions {
   readonly settings: HubSettings['mqtt']
@@ -49,7 +36,7 @@ export interface BrokerOptions {
  * The embedded MQTT 3.1.1 broker. What devices publish is stored inside the authorisation step, because the broker
  * writes PUBACK right after it: a PUBACK therefore means stored.
  */
-export class Broker implements Service {
+export class Broker implements BrokerLink {
   readonly name = 'broker'
   readonly stats: BrokerStats = { oversize: 0, refused: 0, tlsFailures: 0 }
   readonly #settings: HubSettings['mqtt']
@@ -104,8 +91,13 @@ export class Broker implements Service {
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
       maxClientsIdLength: 128,
-      preConnect: (client, { clientId, clean = false, will }, done) => {
+      preConnect: (client, { clientId, clean = false, will, username }, done) => {
         const { remote } = client.conn as GuardedSocket
+        try {
+          requireWellFormed(clientId, will?.topic, username)
+        } catch (error) {
+          return done(error as Error, false)
+        }
         requests.set(client, { clientId, clean, willTopic: will?.topic, remote })
         done(null, true)
       },
@@ -129,6 +121,11 @@ export class Broker implements Service {
           )
       },
       authorizeSubscribe: (client, subscription, done) => {
+        try {
+          requireWellFormed(subscription.topic)
+        } catch (error) {
+          return done(error as Error)
+        }
         const caller = this.#callers.get(client)
         const allowed =
           caller !== undefined &&
@@ -138,6 +135,7 @@ export class Broker implements Service {
         done(null, allowed ? subscription : null)
       },
     })
+    markRedelivery(aedes)
     for (const event of ['clientError', 'connectionError'] as const) {
       aedes.on(event, (client: Client | null, err: Error) => {
         this.#log.debug({ client: client?.id, err }, 'mqtt connection failed')
@@ -266,6 +264,7 @@ export class Broker implements Service {
    */
   async #authorizePublish(client: Client | null, packet: PublishPacket): Promise<void> {
     const { topic, payload } = packet
+    requireWellFormed(topic)
     if (this.#isPassedTopic(topic)) {
       packet.retain = false
       return

@@ -75,7 +75,7 @@ export function scanDrift(reader: FrameReader, { fingerprint, at, upTo }: DriftP
     // Algorithm R (Vitter 1985), with a generator of its own so that a report can be repeated (Lehmer, MINSTD).
     random = (random * 48_271) % 2_147_483_647
     const place = window.seen++ < SAMPLE ? window.sample.length : random % window.seen
-    if (place < SAMPLE) window.sample[place] = new Float32Array(new Uint8Array(vector()).buffer)
+    if (place < SAMPLE) window.sample[place] = copyOf(vector())
   })
   const enough = [...cameras].filter(
     ([, { recent, reference }]) => recent.seen >= MIN_SAMPLE && reference.seen >= MIN_SAMPLE,
@@ -86,6 +86,11 @@ export function scanDrift(reader: FrameReader, { fingerprint, at, upTo }: DriftP
     cameras: drifts.sort((a, b) => a.meanCosine - b.meanCosine),
     skipped: cameras.size - enough.length,
   }
+}
+
+/** LMDB reads into a larger buffer whose `length` alone says where the value ends. */
+function copyOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
 }
 
 function newWindow(): Window {

@@ -16,14 +16,14 @@ export interface ListeningHub {
  * by the name of this machine.
  */
 export function hubUrls({ settings, httpPort, mqttPort }: ListeningHub, requestHost?: string): HubUrls {
-  const { http, mqtt, tls } = settings
+  const { http, mqtt, broker, tls } = settings
   const secure = speaksTls(tls, http.host) || tls.terminated
   const host = isHost(requestHost) ? requestHost : `${ownName(http.host)}:${httpPort}`
   const hubUrl = http.publicUrl ?? `${secure ? 'https' : 'http'}://${host}`
   const scheme = speaksTls(tls, mqtt.host) || tls.terminated ? 'mqtts' : 'mqtt'
   return {
     hubUrl,
-    brokerUrl: mqtt.publicUrl ?? `${scheme}://${new URL(hubUrl).hostname}:${mqttPort}`,
+    brokerUrl: mqtt.publicUrl ?? broker.url ?? `${scheme}://${new URL(hubUrl).hostname}:${mqttPort}`,
   }
 }
 

@@ -1,5 +1,5 @@
-import { dot, fault } from '@sightline/core'
-import type { IndexEntry } from './vector-index.ts'
+import { dot, fault, isFault, type Log } from '@sightline/core'
+import type { IndexEntry, VectorIndex } from './vector-index.ts'
 
 /**
  * The entries that are newer than `lastOrd`, checked: a NaN that slips in would make every comparison in a graph false.
@@ -23,4 +23,22 @@ export function checkVector(vector: Float32Array, dim: number): void {
   const squared = dot(vector, vector)
   if (!(Math.abs(squared - 1) <= 4e-3))
     throw fault('MODEL_OUTPUT_INVALID', `a vector of norm ${Math.sqrt(squared)} is not of unit length`)
+}
+
+/** Adds what the index takes: one entry that it refuses must not keep its neighbours out. @returns what was added */
+export async function addSound(
+  index: VectorIndex,
+  entries: readonly IndexEntry[],
+  log: Log,
+): Promise<readonly IndexEntry[]> {
+  try {
+    await index.add(entries)
+    return entries
+  } catch (error) {
+    if (!isFault(error, 'MODEL_DIM_MISMATCH') && !isFault(error, 'MODEL_OUTPUT_INVALID')) throw error
+    const added: IndexEntry[] = []
+    if (entries.length > 1) for (const entry of entries) added.push(...(await addSound(index, [entry], log)))
+    else log.error({ err: error, ord: entries[0]!.ord }, 'frame not indexed')
+    return added
+  }
 }

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
-import { type ClipModel, fault, isFault, type Log, type Service } from '@sightline/core'
+import { type Clock, fault, isFault, type Service, type SightlineError, systemClock } from '@sightline/core'
 import type { AppendResult, EmbeddedFrame, FrameFilter, RecordStore } from '../store/record-store.ts'
+import { addSound } from './admission.ts'
 import { Background } from './background.ts'
-import { type NameTable, newNameTable, openNameTable } from './name-table.ts'
+import { type NameTable, openNameTable } from './name-table.ts'
+import { type OpenIndexOptions, openIndex } from './open-index.ts'
 import { removeMissing } from './reconcile.ts'
-import { openSegmentedIndex } from './segmented-index.ts'
-import type { SegmentedIndexOptions } from './segmented-index-options.ts'
+import { Reopening } from './reopening.ts'
 import { Timings } from './timings.ts'
-import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
+import type { IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
@@ -24,16 +25,10 @@ export interface StoredFeed {
   on(event: 'stored', listener: (result: AppendResult) => void): () => void
 }
 
-export interface IndexKeeperOptions {
-  /** `dir` holds index files only and may be deleted while the hub is down. */
-  readonly settings: Pick<
-    SegmentedIndexOptions,
-    'dir' | 'sealAt' | 'maxSegment' | 'readers' | 'spawn' | 'failPoint'
-  >
+export interface IndexKeeperOptions extends Omit<OpenIndexOptions, 'names'> {
   readonly store: RecordStore
   readonly ingest: StoredFeed
-  readonly model: Pick<ClipModel, 'fingerprint' | 'dim'>
-  readonly log: Log
+  readonly clock?: Clock | undefined
 }
 
 export interface KeeperStats extends IndexStats {
@@ -70,9 +65,12 @@ export class IndexKeeper implements Service {
   #adding: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => {}
   #stopped = false
+  readonly #reopening: Reopening
 
   constructor(options: IndexKeeperOptions) {
     this.#options = options
+    const { clock = systemClock, log } = options
+    this.#reopening = new Reopening({ open: () => this.#openIndex(), clock, log })
   }
 
   /** False until the index holds all that is stored, and while it is filled again after damage. */
@@ -92,20 +90,21 @@ export class IndexKeeper implements Service {
 
   /** Opens the index; filling it up goes on afterwards, see `ready` and `caughtUp`. */
   async start(): Promise<void> {
-    const { settings, store, ingest, log } = this.#options
-    const table = join(settings.dir, 'sources.json')
-    this.#names = openNameTable(table, log)
-    this.#index = await this.#open(this.#names)
-    const newest = store.lastOrd()
-    if (this.#index.lastOrd > newest) {
-      log.warn({ indexed: this.#index.lastOrd, stored: newest }, 'index is ahead of the store: rebuilt')
-      await this.#index.close()
-      this.#names = newNameTable(table)
-      this.#index = await this.#open(this.#names)
-    }
-    this.#restart()
+    const { settings, ingest, log } = this.#options
+    this.#names = openNameTable(join(settings.dir, 'sources.json'), log)
     this.#unsubscribe = ingest.on('stored', result => this.#take(result.frames))
-    log.info({ ...this.#index.stats(), missing: newest - this.#seen }, 'index opened')
+    await this.#reopening.start()
+  }
+
+  /** @throws INDEX_UNAVAILABLE where the index lives elsewhere and cannot be reached */
+  async #openIndex(): Promise<void> {
+    if (this.#stopped) return
+    const { store, log } = this.#options
+    const { names, index } = await openIndex({ ...this.#options, names: this.#names! })
+    this.#names = names
+    this.#index = index
+    this.#restart()
+    log.info({ ...index.stats(), missing: store.lastOrd() - this.#seen }, 'index opened')
     this.#missed = true
     this.#work()
   }
@@ -113,6 +112,7 @@ export class IndexKeeper implements Service {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#unsubscribe()
+    await this.#reopening.stop()
     // Closing ends the building that filling may be waiting for.
     await Promise.all([this.#index?.close(), this.#working])
   }
@@ -126,7 +126,7 @@ export class IndexKeeper implements Service {
 
   /**
    * `exact`: compared with every vector.
-   * @throws NOT_READY before the first filling is complete; MODEL_DIM_MISMATCH
+   * @throws NOT_READY before the first filling is complete; INDEX_UNAVAILABLE; MODEL_DIM_MISMATCH
    */
   async search(
     vector: Float32Array,
@@ -147,6 +147,7 @@ export class IndexKeeper implements Service {
   /** The same in the index's own terms, and not counted among the searches: for those who watch it. */
   async ask(query: IndexQuery): Promise<IndexHit[]> {
     const index = this.#index
+    this.#reopening.check()
     if (index === undefined || !this.#filled) throw notReady()
     const hits = await index.search(query)
     if (index.lastOrd < this.#indexed) {
@@ -170,19 +171,21 @@ export class IndexKeeper implements Service {
   async remove(ords: readonly number[]): Promise<void> {
     // What is being added right now must be there to be removed.
     await this.#adding.catch(() => {})
-    await this.#index?.remove(ords)
     this.#background.remove(ords)
+    try {
+      await this.#index?.remove(ords)
+    } catch (error) {
+      if (!isFault(error, 'INDEX_UNAVAILABLE')) throw error
+      // The store has them no more: that is compared before the index counts as complete again.
+      this.#complete = false
+      this.#missed = true
+      this.#work()
+    }
     this.#changes++
   }
 
   stats(): KeeperStats {
     return { ...(this.#index?.stats() ?? NO_STATS), otherModels: this.#otherModels }
-  }
-
-  #open(names: NameTable): Promise<VectorIndex> {
-    const { settings, model, log } = this.#options
-    const { fingerprint, dim } = model
-    return openSegmentedIndex({ ...settings, fingerprint, dim, generation: names.generation, log })
   }
 
   /** Takes the index as it now is for the state to continue from. */
@@ -210,16 +213,26 @@ export class IndexKeeper implements Service {
   #work(): void {
     if (this.#working !== undefined || this.#stopped || this.#index === undefined) return
     this.#working = this.#takeIn()
-      .catch(err => {
+      .catch(error => {
         // They are in the store: the next stored frame finds the gap, which those that wait would hide.
         this.#pending = []
-        this.#options.log.error({ err }, 'frames not indexed')
+        if (isFault(error, 'INDEX_UNAVAILABLE')) this.#lose(error)
+        else this.#options.log.error({ err: error }, 'frames not indexed')
       })
       .finally(() => {
         this.#working = undefined
         // What came between the last look and now would else wait for the next stored frame.
         if (this.#missed || this.#pending.length > 0) this.#work()
       })
+  }
+
+  /** What became of the last step is not known: the index is opened anew and says up to where it is filled. */
+  #lose(error: SightlineError): void {
+    const lost = this.#index
+    this.#index = undefined
+    this.#complete = false
+    this.#reopening.lost(error)
+    void lost?.close().catch(err => this.#options.log.warn({ err }, 'index not closed'))
   }
 
   /** Begins at once, so that what is stored is found at once where the index can do that. */
@@ -248,6 +261,7 @@ export class IndexKeeper implements Service {
     }
     if (!this.#complete) log.info({ from, to: this.#seen }, 'index filled from the store')
     this.#filled = this.#complete = true
+    this.#reopening.recovered()
   }
 
   #next(store: RecordStore): EmbeddedFrame[] {
@@ -269,7 +283,10 @@ export class IndexKeeper implements Service {
         ...this.#names!.marksOf(frame),
       }))
     const seen = this.#seen
-    this.#adding = this.#addAll(entries)
+    this.#adding = addSound(this.#index!, entries, this.#options.log).then(added => {
+      for (const { ord, vector } of added) this.#background.add(ord, vector)
+      this.#changes++
+    })
     // What is stored meanwhile follows on these.
     this.#seen = fresh.at(-1)!.ord
     try {
@@ -280,19 +297,6 @@ export class IndexKeeper implements Service {
     }
     this.#otherModels += fresh.length - entries.length
     this.#indexed = this.#index!.lastOrd
-  }
-
-  async #addAll(entries: readonly IndexEntry[]): Promise<void> {
-    try {
-      await this.#index!.add(entries)
-      for (const { ord, vector } of entries) this.#background.add(ord, vector)
-      this.#changes++
-    } catch (error) {
-      if (!isFault(error, 'MODEL_DIM_MISMATCH') && !isFault(error, 'MODEL_OUTPUT_INVALID')) throw error
-      // One that the index refuses must not keep its neighbours out.
-      if (entries.length > 1) for (const entry of entries) await this.#addAll([entry])
-      else this.#options.log.error({ err: error, ord: entries[0]!.ord }, 'frame not indexed')
-    }
   }
 }
 

@@ -9,6 +9,19 @@ import { stateOf } from '../ingest/messages.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 
+it('does not keep the hub from starting on a full disk', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'roll-call-'))
+  const state = decodeJson(NodeState, stateOf())
+  const store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
+  await store.updateNode('plant', 'dock', { seenAt: 10, state })
+  await store.close()
+  const full = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: Number.MAX_SAFE_INTEGER })
+  await new RollCall({ store: full, log }).start()
+  expect(full.nodes()).toMatchObject([{ node: 'dock', lastSeenAt: 10 }])
+  await full.close()
+  await rm(dir, { recursive: true })
+})
+
 it('counts nobody as online who has not reported since the hub started', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roll-call-'))
   const store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })

@@ -139,6 +139,20 @@ test('deleted frames are gone at once, after a restart, and after the index was 
   await expectGone()
 })
 
+test('what is stored in the very moment in which the last frame was taken in is not left behind', async () => {
+  // Neither a scan nor another frame follows: every distance of the two, in microtasks, must do.
+  for (let distance = 0; distance < 60; distance++) {
+    const [first, second] = [
+      await ingest.append([{ vector: unit() }]),
+      await ingest.append([{ vector: unit() }]),
+    ]
+    ingest.emit(first)
+    for (let i = 0; i < distance; i++) await Promise.resolve()
+    ingest.emit(second)
+    await expect.poll(() => keeper.stats().vectors).toBe(2 * (distance + 1))
+  }
+})
+
 test('frames of other models are counted and passed over', async () => {
   const vector = unit()
   await ingest.store([{ vector, fingerprint: 'other:000000000000' }])

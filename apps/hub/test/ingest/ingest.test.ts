@@ -41,6 +41,33 @@ afterEach(async () => {
 
 const acks = () => published.map(({ payload }): Ack => JSON.parse(Buffer.from(payload).toString()))
 
+it('tells that it is in trouble from a refusal of the store until it stores again', async () => {
+  expect(ingest.trouble).toBeUndefined()
+  const log = createLog({ name: 'test', level: 'silent' })
+  const full = await openLmdbStore({
+    dir: join(dir, 'full'),
+    clock: systemClock,
+    log,
+    minFreeBytes: Number.MAX_SAFE_INTEGER,
+  })
+  const clock: Clock = { ...systemClock, monotonic: () => monotonicMs }
+  let target: RecordStore = full
+  const append: RecordStore['append'] = delivery => target.append(delivery)
+  const either = new Proxy(full, { get: (of, name) => (name === 'append' ? append : Reflect.get(of, name)) })
+  const refusing = new Ingest({ store: either, publish: async () => {}, clock, log })
+  await expect(refusing.accept(EMB, batchOf([1]))).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  expect(refusing.trouble).toBe('STORE_FAILED')
+  target = store
+  await refusing.accept(EMB, batchOf([1]))
+  expect(refusing.trouble).toBeUndefined()
+  target = full
+  await expect(refusing.accept(EMB, batchOf([2]))).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  // Nobody came back: an old refusal says nothing about now.
+  monotonicMs += 121_000
+  expect(refusing.trouble).toBeUndefined()
+  await full.close()
+})
+
 describe('acknowledgements', () => {
   it('go to the device, at QoS 1, not retained', async () => {
     await ingest.accept(EMB, batchOf([1, 2]))

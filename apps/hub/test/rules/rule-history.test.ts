@@ -35,6 +35,12 @@ describe('RuleHistory', () => {
     expect(history.version(1)).toMatchObject({ actor: 'hub', rules: [cat] })
   })
 
+  it('writes nothing at a start that changes nothing, as on a full disk', async () => {
+    await new RuleHistory({ db: rules.db }).start(document(1))
+    const refuse = () => Promise.reject(new RangeError('the disk is full'))
+    await new RuleHistory({ db: { ...rules.db, write: refuse } }).start(document(1))
+  })
+
   it('forgets a change that was noted down and never made', async () => {
     const history = new RuleHistory({ db: rules.db })
     await history.start(document(1))

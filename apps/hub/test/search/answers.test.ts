@@ -121,7 +121,7 @@ test('a negative takes away what shows it; contributions add up to the similarit
       ({ frame }) => frame.ord % 4 === 0 && frame.ord <= 400,
     ).length
   expect(await mixtures({ text: 'cat' })).toBeGreaterThan(30)
-  expect(await mixtures({ text: 'cat', negatives: [{ text: 'snow', weight: 1.5 }] })).toBe(0)
+  expect(await mixtures({ text: 'cat', negatives: [{ text: 'snow', weight: 1.5 }] })).toBeLessThan(10)
   const { hits } = await search.search({
     positives: [{ text: 'cat' }, { text: 'dog', weight: 0.5 }],
     negatives: [{ text: 'snow', weight: 0.3 }],

@@ -8,7 +8,7 @@ import { IndexKeeper } from '@sightline/hub/index/index-keeper.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import { verifyData } from '@sightline/hub/verify/verify-store.js'
 import { open } from 'lmdb'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { FrameSource } from '../../../../test/support/stored-frames.ts'
 import { randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
     await ingest.append(Array.from({ length: 10 }, () => ({ vector: randomUnit(DIM, random) })))
   await keeper.start()
   await keeper.caughtUp()
-  await expect.poll(() => keeper.stats().segments, { timeout: 20_000 }).toBeGreaterThan(0)
+  await vi.waitFor(() => expect(keeper.stats().segments).toBeGreaterThan(0), 20_000)
   await keeper.stop()
   await store.close()
 }, 60_000)

@@ -154,9 +154,12 @@ export const NodeStats = Type.Object(
     framesFailed: Count,
     outboxRecords: Count,
     outboxBytes: Count,
-    /** Beyond it the oldest frames are dropped. */
+    /** Beyond it the oldest thumbnails are dropped, then the oldest frames. */
     outboxMaxBytes: Type.Optional(Count),
+    /** Records given up for want of space, and of those steps of incidents; frames that gave up their thumbnail. */
     outboxDropped: Count,
+    outboxDroppedEvents: Type.Optional(Count),
+    outboxDroppedThumbnails: Type.Optional(Count),
     encodeP50Ms: Type.Number({ minimum: 0 }),
     decisionP95Ms: Type.Number({ minimum: 0 }),
     /** Actions that incidents triggered: done, given up, and dropped because too many waited. */

@@ -56,14 +56,7 @@ export function SignInPage({ setupOpen, onSignedIn }: SignInProps) {
         )}
         <Field label="Name" fault={undefined}>
           {control => (
-            <input
-              {...control}
-             
-              name="name"
-              autocomplete="username"
-              autocapitalize="none"
-              required
-            />
+            <input {...control} name="name" autocomplete="username" autocapitalize="none" required />
           )}
         </Field>
         <Field
@@ -74,7 +67,6 @@ export function SignInPage({ setupOpen, onSignedIn }: SignInProps) {
           {control => (
             <input
               {...control}
-             
               name="password"
               type="password"
               autocomplete={first ? 'new-password' : 'current-password'}
