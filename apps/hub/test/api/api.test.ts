@@ -308,6 +308,7 @@ describe('the service', () => {
         'classify',
         'device/credential',
         'devices',
+        'devices/{site}/{node}',
         'devices/{site}/{node}/commands',
         'devices/{site}/{node}/commands/{id}',
         'devices/{site}/{node}/config',
