@@ -158,3 +158,19 @@ export interface SearchRequest {
   readonly diversity?: number
   readonly cursor?: string
 }
+
+export type Role = 'viewer' | 'operator' | 'admin'
+
+/** Who asks, as the hub sees him. */
+export interface SessionState {
+  /** False: whoever reaches the hub is its admin. */
+  readonly signInRequired: boolean
+  readonly setupOpen: boolean
+  /** Null: nobody. */
+  readonly caller: {
+    readonly kind: 'local' | 'user' | 'key'
+    readonly name: string | null
+    readonly role: Role
+    readonly scope: readonly string[] | null
+  } | null
+}

@@ -9,6 +9,7 @@ import type {
   RulesDocument,
   SearchAnswer,
   SearchRequest,
+  SessionState,
   SystemInfo,
 } from './api-types.ts'
 
@@ -80,9 +81,28 @@ export type Fetch = (input: string, init?: RequestInit) => Promise<Response>
 
 export class ApiClient {
   readonly #fetch: Fetch
+  /** Hears that the hub wants to know who asks: there is no session, or no more. */
+  onSignInRequired: () => void = () => {}
 
   constructor({ fetch }: { fetch: Fetch }) {
     this.#fetch = fetch
+  }
+
+  async session(signal?: AbortSignal): Promise<SessionState> {
+    return this.#get('/session', {}, signal)
+  }
+
+  async signIn(name: string, password: string): Promise<SessionState> {
+    return this.#send('POST', '/session', { name, password })
+  }
+
+  /** Makes the first admin, by the token of the link that the hub printed. */
+  async setUp(token: string, name: string, password: string): Promise<SessionState> {
+    return this.#send('POST', '/setup', { token, name, password })
+  }
+
+  async signOut({ everywhere = false } = {}): Promise<void> {
+    await this.#request(`/session?everywhere=${everywhere}`, { method: 'DELETE' })
   }
 
   async search(
@@ -188,8 +208,10 @@ export class ApiClient {
     }
     const body: unknown = await response.json().catch(() => undefined)
     if (init.signal?.aborted) throw init.signal.reason
-    if (!response.ok || body === undefined) throw new ApiError(failureOf(response.status, body))
-    return body as T
+    if (response.ok && body !== undefined) return body as T
+    const failure = failureOf(response.status, body)
+    if (failure.code === 'SIGN_IN_REQUIRED') this.onSignInRequired()
+    throw new ApiError(failure)
   }
 }
 

@@ -3,6 +3,7 @@ import { ApiClient } from './api.ts'
 import { App } from './app.tsx'
 import { LiveStore } from './live-store.ts'
 import { ServicesContext } from './services.ts'
+import { SessionGate } from './session.tsx'
 import './styles/index.css'
 import { applyTheme, readTheme } from './theme.ts'
 
@@ -27,7 +28,9 @@ addEventListener('online', () => live.retryNow())
 
 render(
   <ServicesContext.Provider value={{ api, live }}>
-    <App />
+    <SessionGate>
+      <App />
+    </SessionGate>
   </ServicesContext.Provider>,
   document.getElementById('app')!,
 )

@@ -197,7 +197,7 @@ export class HttpApi implements Service {
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
-        await api.register(eraseRoutes, { eraser, audit: parts.audit })
+        await api.register(eraseRoutes, { eraser, audit: parts.audit, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })

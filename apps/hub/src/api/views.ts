@@ -88,6 +88,11 @@ export function limitNode(node: ReturnType<typeof nodeView>, scope: Scope): Retu
   return {
     ...node,
     cameras: visible(node.cameras),
+    health: {
+      ...node.health,
+      // What is said of a camera names it.
+      reasons: node.health.reasons.filter(({ code }) => code !== 'camera-failed'),
+    },
     // The figures of a device are of all its cameras.
     stats: null,
   }

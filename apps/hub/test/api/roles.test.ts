@@ -31,8 +31,13 @@ describe('the route table', () => {
 
   it('leaves to everybody what has no secrets, and nothing else', () => {
     const open = routes.filter(({ role, method }) => role === 'public' && method !== 'HEAD')
-    expect(open.map(({ url }) => url).filter(url => !/^\/(assets|[^/]*$)/.test(url))).toEqual([
-      '/api/v1/enroll',
+    const named = open.filter(({ url }) => !/^\/(assets|[^/]*$)/.test(url))
+    expect(named.map(({ method, url }) => `${method} ${url}`).sort()).toEqual([
+      'DELETE /api/v1/session',
+      'GET /api/v1/session',
+      'POST /api/v1/enroll',
+      'POST /api/v1/session',
+      'POST /api/v1/setup',
     ])
   })
 

@@ -119,4 +119,17 @@ ${rows.join('\n')}
 `
     await expect(page).toMatchFileSnapshot(TABLE)
   })
+
+  it('turns away a device that is deleted, and says who did it', async () => {
+    const gone = await send(hub, callers.admin ?? {}, 'DELETE', '/api/v1/devices/far/n9')
+    expect(JSON.parse(gone.text)).toMatchObject({ frames: 0, incidents: 0 })
+    const rotated = await send(hub, callers.device ?? {}, 'POST', '/api/v1/device/credential')
+    expect(rotated.code).toBe('CREDENTIAL_REFUSED')
+    const { entries } = JSON.parse((await send(hub, callers.admin ?? {}, 'GET', '/api/v1/audit')).text)
+    expect(entries[0]).toMatchObject({
+      actor: 'user:admin',
+      action: 'records.erased',
+      subject: 'site=far node=n9',
+    })
+  })
 })

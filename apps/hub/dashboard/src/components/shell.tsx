@@ -5,6 +5,7 @@ import { Icon, type IconName, Mark } from '../icons.tsx'
 import type { LiveState } from '../live-connection.ts'
 import { formatHash, type Page } from '../router.ts'
 import { useLive, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 import { readTheme, storeTheme, THEMES, type Theme } from '../theme.ts'
 import { SystemFooter } from './about.tsx'
 
@@ -75,6 +76,7 @@ export function Shell({ page, children }: { page: Page; children: ComponentChild
             {STATES[state]}
           </span>
           <ThemeButton />
+          <SessionButton />
         </div>
       </header>
       {state === 'lost' && <OfflineBanner loaded={loaded} />}
@@ -103,6 +105,19 @@ function OfflineBanner({ loaded }: { loaded: boolean }) {
         Try now
       </button>
     </div>
+  )
+}
+
+function SessionButton() {
+  const { name, role, signOut } = useSession()
+  if (name === null) return null
+  return (
+    <span class="session">
+      <span title={role}>{name}</span>
+      <button type="button" class="button button-small" onClick={() => void signOut()}>
+        Sign out
+      </button>
+    </span>
   )
 }
 

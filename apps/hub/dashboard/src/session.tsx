@@ -1,0 +1,60 @@
+import { type ComponentChildren, createContext } from 'preact'
+import { useContext, useEffect, useState } from 'preact/hooks'
+import { type ApiError, asApiError } from './api.ts'
+import type { Role, SessionState } from './api-types.ts'
+import { ErrorState } from './components/states.tsx'
+import { SignInPage } from './pages/sign-in.tsx'
+import { useServices } from './services.ts'
+
+const RANK: Readonly<Record<Role, number>> = { viewer: 1, operator: 2, admin: 3 }
+
+export interface Session {
+  /** Null when nobody signed in, because nobody has to. */
+  readonly name: string | null
+  readonly role: Role
+  /** Whether to offer what needs this role; the hub decides in any case. */
+  readonly can: (role: Role) => boolean
+  readonly signOut: () => Promise<void>
+}
+
+const SessionContext = createContext<Session | undefined>(undefined)
+
+/** Without a gate around it, everything may be offered. */
+export function useSession(): Session {
+  return useContext(SessionContext) ?? { name: null, role: 'admin', can: () => true, signOut: async () => {} }
+}
+
+/** Shows the page to who may see it, and the sign-in to everybody else. */
+export function SessionGate({ children }: { children: ComponentChildren }) {
+  const { api, live } = useServices()
+  const [state, setState] = useState<SessionState>()
+  const [error, setError] = useState<ApiError>()
+  const load = () => {
+    setError(undefined)
+    api.session().then(setState, failed => setError(asApiError(failed)))
+  }
+  useEffect(() => {
+    api.onSignInRequired = () =>
+      setState(known => (known === undefined ? known : { ...known, signInRequired: true, caller: null }))
+    load()
+  }, [api])
+  const caller = state?.caller
+  // What was refused to a stranger is asked for again.
+  useEffect(() => {
+    if (caller?.kind === 'user') live.retryNow()
+  }, [caller?.name])
+
+  if (state === undefined) return error === undefined ? null : <ErrorState error={error} onRetry={load} />
+  if (!caller) return <SignInPage setupOpen={state.setupOpen} onSignedIn={setState} />
+  const session: Session = {
+    name: caller.name,
+    role: caller.role,
+    can: role => RANK[caller.role] >= RANK[role],
+    signOut: async () => {
+      await api.signOut()
+      // Nothing of what was shown stays in the page.
+      location.reload()
+    },
+  }
+  return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>
+}
