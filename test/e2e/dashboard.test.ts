@@ -191,6 +191,36 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await about.waitFor({ state: 'detached' })
   })
 
+  it('makes the command that enrols a device, and refuses settings that are not JSON', async () => {
+    await open('devices')
+    await page.getByRole('button', { name: 'Enrol a device' }).click()
+    const enrol = page.getByRole('dialog', { name: 'Enrol a device' })
+    await enrol.getByLabel('Site').fill('yard')
+    await enrol.getByLabel('Device').fill('dock-9')
+    await enrol.getByRole('button', { name: 'Make the command' }).click()
+    await enrol.getByText(/sightline-agent enroll --hub .* --token slt1\./).waitFor()
+    await enrol.getByRole('button', { name: 'Done' }).click()
+    await page.getByRole('button', { name: 'Configuration' }).first().click()
+    const config = page.getByRole('dialog', { name: /^Configuration of/ })
+    await config.getByText('Nothing is desired').waitFor()
+    await config.getByRole('textbox').fill('{"log":')
+    await config.getByRole('button', { name: 'Save and send' }).click()
+    await config.getByText(/^Not JSON/).waitFor()
+    await config.getByRole('button', { name: 'Close' }).click()
+  })
+
+  it('shows starter packs and the history of the rules', async () => {
+    await open('rules')
+    await page.getByRole('button', { name: 'Starter packs' }).click()
+    const packs = page.getByRole('dialog', { name: 'Starter packs' })
+    await packs.getByRole('button', { name: /^Add / }).first().waitFor()
+    await packs.getByRole('button', { name: 'Close' }).click()
+    await page.getByRole('button', { name: 'History' }).click()
+    const history = page.getByRole('dialog', { name: 'History of the rules' })
+    await history.getByText('In force').waitFor()
+    await history.getByRole('button', { name: 'Close' }).click()
+  })
+
   it('disables a rule and writes a new one; the device applies both', async () => {
     const version = await rulesVersion()
     await open('rules')
