@@ -231,7 +231,6 @@ export const ERRORS = {
     403,
     'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
   ),
-  URL_REFUSED: spec(400, 'Give the https address of a picture on a public host, or send the picture itself.'),
   USER_EXISTS: spec(409, 'Choose another name, or change that user.'),
   USER_UNKNOWN: spec(404, 'List the users with sightline-hub users list.'),
 } as const satisfies Record<string, ErrorSpec>

@@ -16,7 +16,8 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#nowMs + this.#setByMs
+    // As Date.now(): whole milliseconds, however finely time was advanced.
+    return Math.floor(this.#nowMs + this.#setByMs)
   }
 
   monotonic(): number {

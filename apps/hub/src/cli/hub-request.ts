@@ -1,13 +1,23 @@
 import { fault, messageOf } from '@sightline/core'
 
-/** @throws HUB_UNREACHABLE, or API_BAD_REQUEST with what the hub answers, in its own words */
-export async function askHub<T>(hub: string, path: string, init: RequestInit = {}): Promise<T> {
-  let response: Response
+/** Environment variable with the API key for a hub that asks for one. */
+const API_KEY_VARIABLE = 'SIGHTLINE_API_KEY'
+
+/** As `fetch` of a path of the hub's API, with the API key of the environment. @throws HUB_UNREACHABLE */
+export async function fetchFromHub(hub: string, path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers)
+  const key = process.env[API_KEY_VARIABLE]
+  if (key !== undefined) headers.set('authorization', `Bearer ${key}`)
   try {
-    response = await fetch(new URL(`/api/v1/${path}`, hub), init)
+    return await fetch(new URL(`/api/v1/${path}`, hub), { ...init, headers })
   } catch (cause) {
     throw fault('HUB_UNREACHABLE', `${hub} does not answer: ${messageOf(cause)}`, { cause })
   }
+}
+
+/** @throws HUB_UNREACHABLE, or API_BAD_REQUEST with what the hub answers, in its own words */
+export async function askHub<T>(hub: string, path: string, init: RequestInit = {}): Promise<T> {
+  const response = await fetchFromHub(hub, path, init)
   const body = (await response.json().catch(() => ({}))) as T & { error?: { code: string; message: string } }
   if (response.ok) return body
   const { error } = body

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { fault, messageOf } from '@sightline/core'
 import { Command } from 'commander'
 import { readRulesFile } from '../rules/rule-file.ts'
+import { fetchFromHub } from './hub-request.ts'
 
 interface HubOption {
   readonly hub: string
@@ -83,12 +84,7 @@ async function ask(
 
 /** @throws HUB_UNREACHABLE, or what the hub answers, in its own words */
 async function request(hub: string, path: string, init: RequestInit): Promise<Response> {
-  let response: Response
-  try {
-    response = await fetch(new URL(`/api/v1/${path}`, hub), init)
-  } catch (cause) {
-    throw fault('HUB_UNREACHABLE', `${hub} does not answer: ${messageOf(cause)}`, { cause })
-  }
+  const response = await fetchFromHub(hub, path, init)
   if (response.ok) return response
   const { error } = (await response.json().catch(() => ({}))) as { error?: { code: string; message: string } }
   throw fault(
