@@ -30,15 +30,15 @@ import { type IncidentStep, Incidents } from './moderation/incidents.ts'
 import { RuleCache } from './moderation/rule-cache.ts'
 import { Outbox } from './outbox/outbox.ts'
 import { Pipeline } from './pipeline.ts'
+import { selfReport } from './self-report.ts'
 import { type AgentCamera, type AgentSettings, effectiveCameras } from './settings.ts'
 import { type BrokerLogin, Link } from './uplink/link.ts'
-import { downlinkTopics, type FleetHandlers, type SelfReport, Uplink } from './uplink/uplink.ts'
+import { downlinkTopics, type FleetHandlers, Uplink } from './uplink/uplink.ts'
 
 const CAMERA_BACKOFF = { baseMs: 1000, maxMs: 60_000 }
 /** Longest wait for a connection on which to say that the model cannot be opened. */
 const FAREWELL_MS = 3000
 const ACTION_BACKOFF = { baseMs: 1000, maxMs: 300_000 }
-const MAX_MISSING_ACTIONS = 64
 const BROKER_BACKOFF = { baseMs: 500, maxMs: 30_000 }
 
 export interface Agent {
@@ -191,43 +191,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   })
 
   const startedMs = clock.monotonic()
-  const report: SelfReport = {
-    state: () => ({
-      agent: version,
-      fingerprint: model.fingerprint,
-      provider: model.provider,
-      ...(model.starting === undefined ? {} : { starting: model.starting }),
-      rulesGroup,
-      rulesVersion: rules.version,
-      configVersion: fleet?.configVersion() ?? 0,
-      ...(rules.error === undefined ? {} : { rulesError: rules.error }),
-      ...missingActions(queue.missing(rules.current?.all() ?? [])),
-      cameras: cameras.statuses(),
-    }),
-    stats: () => {
-      const { records, bytes, dropped, droppedEvents, droppedThumbnails } = outbox.counts
-      return {
-        uptimeSeconds: (clock.monotonic() - startedMs) / 1000,
-        framesSeen: metrics.framesSeen,
-        framesGated: metrics.framesGated,
-        framesEmbedded: metrics.framesEmbedded,
-        framesFailed: metrics.framesFailed,
-        outboxRecords: records,
-        outboxBytes: bytes,
-        outboxMaxBytes: settings.outbox.maxBytes,
-        outboxDropped: dropped,
-        outboxDroppedEvents: droppedEvents,
-        outboxDroppedThumbnails: droppedThumbnails,
-        encodeP50Ms: metrics.encode.percentile(50),
-        decisionP95Ms: metrics.decision.percentile(95),
-        actionsSent: metrics.actionsSent,
-        actionsFailed: metrics.actionsFailed,
-        actionsDropped: metrics.actionsDropped,
-        rssBytes: process.memoryUsage.rss(),
-        cameras: cameras.statuses(),
-      }
-    },
-  }
+  const report = selfReport({
+    version,
+    settings,
+    parts: { model, rules, outbox, actions: queue, cameras, metrics },
+    group: () => rulesGroup,
+    configVersion: () => fleet?.configVersion() ?? 0,
+    uptimeMs: () => clock.monotonic() - startedMs,
+  })
   const link = new Link({
     settings: {
       ...settings.broker,
@@ -327,10 +298,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     },
     cameras,
   }
-}
-
-function missingActions(names: readonly string[]): { missingActions?: string[] } {
-  return names.length === 0 ? {} : { missingActions: names.slice(0, MAX_MISSING_ACTIONS) }
 }
 
 /** Before anything is opened that would have to be closed again. @throws CAMERA_BAD_SOURCE */
