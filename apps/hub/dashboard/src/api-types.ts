@@ -27,6 +27,12 @@ export interface Hit extends Frame {
   readonly alike?: number
 }
 
+/** Of one camera, each side nearest first. */
+export interface Neighbours {
+  readonly before: readonly Frame[]
+  readonly after: readonly Frame[]
+}
+
 export interface SearchAnswer {
   readonly hits: readonly Hit[]
   /** For the next page; null after the last. */
@@ -152,6 +158,8 @@ export interface FrameFilter {
 export interface SearchRequest {
   /** Exactly one of text, id and image. */
   readonly subject: { readonly text: string } | { readonly id: string } | { readonly image: Blob }
+  /** Words that take away from what is looked for. */
+  readonly negatives?: readonly string[]
   readonly filter: FrameFilter
   readonly limit: number
   /** 1: relevance alone; 0: variety alone. */

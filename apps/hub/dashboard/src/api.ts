@@ -3,6 +3,7 @@ import type {
   Frame,
   FrameFilter,
   Incident,
+  Neighbours,
   ReviewQueue,
   ReviewVerdict,
   Rule,
@@ -86,7 +87,7 @@ export class ApiClient {
   }
 
   async search(
-    { subject, filter, limit, diversity, cursor }: SearchRequest,
+    { subject, negatives = [], filter, limit, diversity, cursor }: SearchRequest,
     signal?: AbortSignal,
   ): Promise<SearchAnswer> {
     const simple = {
@@ -95,10 +96,14 @@ export class ApiClient {
       ...(cursor === undefined ? {} : { cursor }),
       ...filter,
     }
-    if ('text' in subject) return this.#get('/search', { text: subject.text, ...simple }, signal)
-    if ('id' in subject) {
+    if ('text' in subject && negatives.length === 0) {
+      return this.#get('/search', { text: subject.text, ...simple }, signal)
+    }
+    if (!('image' in subject)) {
       const variety = diversity === undefined ? {} : { diversity: { lambda: diversity } }
-      return this.#send('POST', '/search', { id: subject.id, limit, cursor, ...variety, filter }, signal)
+      const without = negatives.length === 0 ? {} : { negatives: negatives.map(text => ({ text })) }
+      const body = { ...subject, ...without, limit, cursor, ...variety, filter }
+      return this.#send('POST', '/search', body, signal)
     }
     const form = new FormData()
     for (const [name, value] of Object.entries(simple)) form.set(name, value)
@@ -118,6 +123,11 @@ export class ApiClient {
 
   async frame(id: string, signal?: AbortSignal): Promise<Frame> {
     return this.#get(`/frames/${encodeURIComponent(id)}`, {}, signal)
+  }
+
+  /** `limit`: to each side. */
+  async neighbours(id: string, limit: number, signal?: AbortSignal): Promise<Neighbours> {
+    return this.#get(`/frames/${encodeURIComponent(id)}/neighbours`, { limit: String(limit) }, signal)
   }
 
   async nodes(signal?: AbortSignal): Promise<readonly FleetNode[]> {

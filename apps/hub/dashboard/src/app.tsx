@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import type { Frame } from './api-types.ts'
 import { FrameDrawer } from './components/frame-drawer.tsx'
 import { Shell } from './components/shell.tsx'
@@ -15,16 +15,23 @@ export function App() {
   const route = useRoute()
   const rules = useRulesHolder()
   const [known, setKnown] = useState<Frame>()
+  const openedHere = useRef(false)
   const { page, params } = route
   const shown = params.frame
 
   const openFrame = (frame: Frame) => {
+    openedHere.current = true
     setKnown(frame)
     navigate(formatHash(page, { ...params, frame: frame.id }))
   }
+  const stepTo = (frame: Frame) => {
+    openedHere.current &&= known?.id === shown
+    setKnown(frame)
+    navigate(formatHash(page, { ...params, frame: frame.id }), { replace: true })
+  }
   const closeFrame = () => {
     // Opened from here: the way back is one step. Opened by its address: there is no step back.
-    if (known !== undefined && known.id === shown) history.back()
+    if (openedHere.current && known !== undefined && known.id === shown) history.back()
     else navigate(formatHash(page, { ...params, frame: undefined }), { replace: true })
   }
 
@@ -33,7 +40,7 @@ export function App() {
       <Shell page={page}>
         <CurrentPage route={route} onOpenFrame={openFrame} />
       </Shell>
-      {shown && <FrameDrawer key={shown} id={shown} known={known} onClose={closeFrame} />}
+      {shown && <FrameDrawer id={shown} known={known} onStep={stepTo} onClose={closeFrame} />}
     </RulesContext.Provider>
   )
 }

@@ -4,6 +4,8 @@ import type { Frame, Hit, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { millis } from '../format.ts'
+import { Icon } from '../icons.tsx'
+import { joinWords, splitWords } from '../minus-terms.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
 import { formatHash, navigate } from '../router.ts'
 import {
@@ -87,6 +89,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
             {pictureFault}
           </p>
         )}
+        <MinusTerms text={query.text} onText={searchText} />
         {asked === undefined && (
           <ul class="examples" aria-label="Examples">
             {EXAMPLES.map(example => (
@@ -150,7 +153,13 @@ function Results(props: ResultsProps) {
         return { frames: await api.frames({ limit: cards, ...filter }, signal), question }
       }
       const { hits, tookMs } = await api.search(
-        { subject: asked, filter, limit: MAX_CARDS, diversity: DIVERSITY },
+        {
+          subject: asked,
+          negatives: splitWords(query.text).unwanted,
+          filter,
+          limit: MAX_CARDS,
+          diversity: DIVERSITY,
+        },
         signal,
       )
       return { frames: hits, tookMs, question }
@@ -217,6 +226,40 @@ function Results(props: ResultsProps) {
   )
 }
 
+/** What the results should not be like, each with a way to drop it. */
+function MinusTerms({ text, onText }: { text: string; onText: (text: string) => void }) {
+  const { wanted, unwanted } = splitWords(text)
+  if (unwanted.length === 0) return null
+  return (
+    <div class="minus-terms">
+      <span class="hint" id="minus-terms">
+        Less like
+      </span>
+      <ul class="minus-list" aria-labelledby="minus-terms">
+        {unwanted.map(term => (
+          <li key={term}>
+            <button
+              type="button"
+              class="chip"
+              aria-label={`Remove minus ${term}`}
+              onClick={() =>
+                onText(joinWords({ wanted, unwanted: unwanted.filter(other => other !== term) }))
+              }
+            >
+              − {term} <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ul>
+      {wanted === '' && (
+        <p class="hint" role="status">
+          Say also what to look for, as in <q>a beach -people</q>.
+        </p>
+      )}
+    </div>
+  )
+}
+
 function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilters: () => void }) {
   if (filtered) {
     return (
@@ -242,7 +285,8 @@ function subjectOf(
   { text, like }: SearchQuery,
   picture: QueryPicture | undefined,
 ): SearchRequest['subject'] | undefined {
-  if (text !== '') return { text }
+  const { wanted } = splitWords(text)
+  if (wanted !== '') return { text: wanted }
   if (like !== '') return { id: like }
   return picture === undefined ? undefined : { image: picture.blob }
 }
