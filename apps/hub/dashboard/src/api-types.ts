@@ -145,6 +145,46 @@ export interface SystemInfo {
   readonly ingest: Readonly<Record<string, number>>
 }
 
+export interface AuditEntry {
+  readonly id: number
+  readonly at: string
+  readonly actor: string
+  readonly action: string
+  readonly subject: string
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export interface QuarantineEntry {
+  readonly at: string
+  readonly topic: string
+  readonly reason: string
+  /** First bytes of the payload in base64. */
+  readonly head: string
+  /** Size of the whole payload. */
+  readonly bytes: number
+}
+
+export interface CameraDrift {
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  /** Frames compared, of the last day. */
+  readonly recent: number
+  /** Frames compared, of the week before. */
+  readonly reference: number
+  readonly meanCosine: number
+  readonly nearest: { readonly psi: number }
+  readonly level: 'none' | 'moderate' | 'large'
+}
+
+export interface DriftAnswer {
+  readonly at: string
+  /** Cameras with too few frames to compare. */
+  readonly skipped: number
+  /** Most changed first. */
+  readonly cameras: readonly CameraDrift[]
+}
+
 export interface FrameFilter {
   readonly site?: string
   readonly node?: string

@@ -1,9 +1,12 @@
 import type {
+  AuditEntry,
+  DriftAnswer,
   FleetNode,
   Frame,
   FrameFilter,
   Incident,
   Neighbours,
+  QuarantineEntry,
   ReviewQueue,
   ReviewVerdict,
   Rule,
@@ -12,6 +15,7 @@ import type {
   SearchRequest,
   SystemInfo,
 } from './api-types.ts'
+import { MetricsText } from './metrics-text.ts'
 
 const BASE = '/api/v1'
 
@@ -165,6 +169,27 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  async audit(limit: number, signal?: AbortSignal): Promise<readonly AuditEntry[]> {
+    return (await this.#get<{ entries: readonly AuditEntry[] }>('/audit', { limit: String(limit) }, signal))
+      .entries
+  }
+
+  async quarantine(limit: number, signal?: AbortSignal): Promise<readonly QuarantineEntry[]> {
+    const query = { limit: String(limit) }
+    return (await this.#get<{ entries: readonly QuarantineEntry[] }>('/quarantine', query, signal)).entries
+  }
+
+  async drift(signal?: AbortSignal): Promise<DriftAnswer> {
+    return this.#get('/drift', {}, signal)
+  }
+
+  async metrics(signal?: AbortSignal): Promise<MetricsText> {
+    const response = await this.#answer('/metrics', abortable(signal))
+    if (!response.ok)
+      throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+    return new MetricsText(await response.text())
+  }
+
   #get<T>(path: string, query: object, signal?: AbortSignal): Promise<T> {
     const search = new URLSearchParams(Object.entries(query)).toString()
     return this.#request(`${path}${search === '' ? '' : `?${search}`}`, abortable(signal))
@@ -180,17 +205,21 @@ export class ApiClient {
   }
 
   async #request<T>(path: string, init: RequestInit): Promise<T> {
-    let response: Response
-    try {
-      response = await this.#fetch(`${BASE}${path}`, init)
-    } catch (error) {
-      if (init.signal?.aborted) throw error
-      throw new ApiError(offlineFailure())
-    }
+    const response = await this.#answer(`${BASE}${path}`, init)
     const body: unknown = await response.json().catch(() => undefined)
     if (init.signal?.aborted) throw init.signal.reason
     if (!response.ok || body === undefined) throw new ApiError(failureOf(response.status, body))
     return body as T
+  }
+
+  /** @throws ApiError when there is no answer at all */
+  async #answer(address: string, init: RequestInit): Promise<Response> {
+    try {
+      return await this.#fetch(address, init)
+    } catch (error) {
+      if (init.signal?.aborted) throw error
+      throw new ApiError(offlineFailure())
+    }
   }
 }
 

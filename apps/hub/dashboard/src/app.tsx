@@ -7,6 +7,7 @@ import { LivePage } from './pages/live.tsx'
 import { ReviewPage } from './pages/review.tsx'
 import { RulesPage } from './pages/rules.tsx'
 import { SearchPage } from './pages/search.tsx'
+import { SystemPage } from './pages/system.tsx'
 import { formatHash, navigate, type Route, useRoute } from './router.ts'
 import { RulesContext, useRulesHolder } from './rules-context.ts'
 
@@ -50,5 +51,6 @@ function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame
   if (route.page === 'devices') return <DevicesPage />
   if (route.page === 'rules') return <RulesPage params={route.params} />
   if (route.page === 'review') return <ReviewPage />
+  if (route.page === 'system') return <SystemPage />
   return <SearchPage params={route.params} onOpenFrame={onOpenFrame} />
 }

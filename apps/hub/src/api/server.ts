@@ -44,6 +44,7 @@ import { frameRoutes } from './routes/frames.ts'
 import { indexFrameRoutes } from './routes/index-frames.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
+import { quarantineRoutes } from './routes/quarantine.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { exampleRoutes } from './routes/rule-examples.ts'
 import { ruleFleetRoutes } from './routes/rule-fleet.ts'
@@ -206,6 +207,7 @@ export class HttpApi implements Service {
         await api.register(encodeRoutes, { model })
         await api.register(deviceRoutes, parts.devices)
         await api.register(auditRoutes, { audit: parts.audit })
+        await api.register(quarantineRoutes, { store })
         await api.register(systemRoutes, {
           store,
           model,
