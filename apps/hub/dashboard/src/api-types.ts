@@ -33,10 +33,17 @@ export interface Neighbours {
   readonly after: readonly Frame[]
 }
 
+/** Candidates over time; stretches without any are left out. */
+export interface SearchHistogram {
+  readonly bucketMs: number
+  readonly buckets: readonly { readonly at: string; readonly count: number }[]
+}
+
 export interface SearchAnswer {
   readonly hits: readonly Hit[]
   /** For the next page; null after the last. */
   readonly nextCursor: string | null
+  readonly facets?: { readonly histogram: SearchHistogram }
   readonly tookMs: number
   readonly model: { readonly name: string; readonly fingerprint: string }
 }
@@ -204,5 +211,7 @@ export interface SearchRequest {
   readonly limit: number
   /** 1: relevance alone; 0: variety alone. */
   readonly diversity?: number
+  /** Count the candidates over time. */
+  readonly facets?: boolean
   readonly cursor?: string
 }

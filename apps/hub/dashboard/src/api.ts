@@ -91,12 +91,13 @@ export class ApiClient {
   }
 
   async search(
-    { subject, negatives = [], filter, limit, diversity, cursor }: SearchRequest,
+    { subject, negatives = [], filter, limit, diversity, facets, cursor }: SearchRequest,
     signal?: AbortSignal,
   ): Promise<SearchAnswer> {
     const simple = {
       limit: String(limit),
       ...(diversity === undefined ? {} : { diversity: String(diversity) }),
+      ...(facets === undefined ? {} : { facets: String(facets) }),
       ...(cursor === undefined ? {} : { cursor }),
       ...filter,
     }
@@ -106,7 +107,7 @@ export class ApiClient {
     if (!('image' in subject)) {
       const variety = diversity === undefined ? {} : { diversity: { lambda: diversity } }
       const without = negatives.length === 0 ? {} : { negatives: negatives.map(text => ({ text })) }
-      const body = { ...subject, ...without, limit, cursor, ...variety, filter }
+      const body = { ...subject, ...without, limit, cursor, facets, ...variety, filter }
       return this.#send('POST', '/search', body, signal)
     }
     const form = new FormData()

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Frame, Hit, SearchRequest } from '../api-types.ts'
+import type { Frame, Hit, SearchHistogram, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { millis } from '../format.ts'
@@ -19,6 +19,7 @@ import {
 import { useNow, useResource, useServices } from '../services.ts'
 import { SearchBox, type Subject } from './search-box.tsx'
 import { SearchFilters } from './search-filters.tsx'
+import { TimeHistogram } from './time-histogram.tsx'
 
 const PAGE_SIZE = 24
 const MAX_CARDS = 96
@@ -111,6 +112,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
           setPicture(undefined)
           go({ text: '', like: frame.id })
         }}
+        onNarrow={go}
         onClearFilters={() => go({ camera: undefined, range: 'any' })}
       >
         <SearchFilters query={query} onChange={go} />
@@ -125,6 +127,7 @@ interface ResultsProps {
   readonly pictureUrl: string | undefined
   readonly onOpen: (frame: Frame) => void
   readonly onSimilar: (frame: Frame) => void
+  readonly onNarrow: (change: Partial<SearchQuery>) => void
   readonly onClearFilters: () => void
   readonly children: ComponentChildren
 }
@@ -132,13 +135,14 @@ interface ResultsProps {
 interface Answer {
   readonly frames: readonly (Frame | Hit)[]
   readonly tookMs?: number
+  readonly histogram?: SearchHistogram | undefined
   /** What it answers; while a new question is under way, the old answer stays in sight. */
   readonly question: string
 }
 
 /** Hits for what was asked; the newest frames while nothing is. */
 function Results(props: ResultsProps) {
-  const { query, asked, pictureUrl, onOpen, onSimilar, onClearFilters, children } = props
+  const { query, asked, pictureUrl, onOpen, onSimilar, onNarrow, onClearFilters, children } = props
   const { api } = useServices()
   const now = useNow(5000)
   const question = JSON.stringify([queryParams(query), pictureUrl])
@@ -152,17 +156,18 @@ function Results(props: ResultsProps) {
       if (asked === undefined) {
         return { frames: await api.frames({ limit: cards, ...filter }, signal), question }
       }
-      const { hits, tookMs } = await api.search(
+      const { hits, tookMs, facets } = await api.search(
         {
           subject: asked,
           negatives: splitWords(query.text).unwanted,
           filter,
           limit: MAX_CARDS,
           diversity: DIVERSITY,
+          facets: true,
         },
         signal,
       )
-      return { frames: hits, tookMs, question }
+      return { frames: hits, tookMs, histogram: facets?.histogram, question }
     },
   )
 
@@ -190,6 +195,9 @@ function Results(props: ResultsProps) {
         </p>
         {children}
       </header>
+      {!failed && current?.histogram !== undefined && (
+        <TimeHistogram histogram={current.histogram} onChange={onNarrow} />
+      )}
       {failed && error !== undefined && <ErrorState error={error} onRetry={reload} />}
       {!failed && error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {!failed && searchable && current === undefined && <SkeletonCards cards={8} />}
