@@ -202,6 +202,36 @@ export interface FrameFilter {
   readonly to?: string
 }
 
+/** What a standing search looks for. */
+export interface SavedQuestion {
+  readonly text?: string
+  readonly id?: string
+  readonly negatives?: readonly { readonly text: string }[]
+  readonly filter?: FrameFilter
+}
+
+export interface SavedSearch {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: string
+  /** Cosine from which a frame is a hit. */
+  readonly threshold: number
+  /** What is looked for; negatives begin with a minus. */
+  readonly subjects: readonly string[]
+}
+
+export interface SavedHit {
+  readonly frameId: string
+  readonly capturedAt: string
+  readonly similarity: number
+}
+
+export interface ThresholdSuggestion {
+  readonly threshold: number
+  /** Of typical frames, about so many reach it. */
+  readonly share: number
+}
+
 export interface SearchRequest {
   /** Exactly one of text, id and image. */
   readonly subject: { readonly text: string } | { readonly id: string } | { readonly image: Blob }

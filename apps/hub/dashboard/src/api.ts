@@ -11,9 +11,13 @@ import type {
   ReviewVerdict,
   Rule,
   RulesDocument,
+  SavedHit,
+  SavedQuestion,
+  SavedSearch,
   SearchAnswer,
   SearchRequest,
   SystemInfo,
+  ThresholdSuggestion,
 } from './api-types.ts'
 import { MetricsText } from './metrics-text.ts'
 
@@ -170,6 +174,33 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  async savedSearches(signal?: AbortSignal): Promise<readonly SavedSearch[]> {
+    return (await this.#get<{ searches: readonly SavedSearch[] }>('/searches', {}, signal)).searches
+  }
+
+  /** Without a threshold the hub chooses one. */
+  async saveSearch(search: SavedQuestion & { name: string; threshold?: number }): Promise<SavedSearch> {
+    return this.#send('POST', '/searches', search)
+  }
+
+  async searchThresholds(
+    question: SavedQuestion,
+    signal?: AbortSignal,
+  ): Promise<readonly ThresholdSuggestion[]> {
+    const path = '/searches/threshold'
+    return (await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>('POST', path, question, signal))
+      .suggestions
+  }
+
+  async savedHits(id: string, limit: number, signal?: AbortSignal): Promise<readonly SavedHit[]> {
+    const path = `/searches/${encodeURIComponent(id)}/hits`
+    return (await this.#get<{ hits: readonly SavedHit[] }>(path, { limit: String(limit) }, signal)).hits
+  }
+
+  async removeSearch(id: string): Promise<void> {
+    await this.#request(`/searches/${encodeURIComponent(id)}`, { method: 'DELETE' })
+  }
+
   async audit(limit: number, signal?: AbortSignal): Promise<readonly AuditEntry[]> {
     return (await this.#get<{ entries: readonly AuditEntry[] }>('/audit', { limit: String(limit) }, signal))
       .entries
@@ -207,6 +238,8 @@ export class ApiClient {
 
   async #request<T>(path: string, init: RequestInit): Promise<T> {
     const response = await this.#answer(`${BASE}${path}`, init)
+    // Done, and nothing to say about it.
+    if (response.status === 204) return undefined as T
     const body: unknown = await response.json().catch(() => undefined)
     if (init.signal?.aborted) throw init.signal.reason
     if (!response.ok || body === undefined) throw new ApiError(failureOf(response.status, body))

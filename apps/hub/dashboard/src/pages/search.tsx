@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Frame, Hit, SearchHistogram, SearchRequest } from '../api-types.ts'
+import type { Frame, Hit, SavedQuestion, SearchHistogram, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { millis } from '../format.ts'
@@ -17,6 +17,8 @@ import {
   type SearchQuery,
 } from '../search-query.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { SaveSearch } from './save-search.tsx'
+import { SavedSearches } from './saved-searches.tsx'
 import { SearchBox, type Subject } from './search-box.tsx'
 import { SearchFilters } from './search-filters.tsx'
 import { TimeHistogram } from './time-histogram.tsx'
@@ -103,6 +105,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
           </ul>
         )}
       </div>
+      {asked === undefined && <SavedSearches />}
       <Results
         query={query}
         asked={asked}
@@ -116,6 +119,13 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
         onClearFilters={() => go({ camera: undefined, range: 'any' })}
       >
         <SearchFilters query={query} onChange={go} />
+        {asked !== undefined && !('image' in asked) && (
+          <SaveSearch
+            key={JSON.stringify([asked, query.camera])}
+            question={standing(asked, query)}
+            suggested={query.text === '' ? 'More like a frame' : query.text.slice(0, 200)}
+          />
+        )}
       </Results>
     </div>
   )
@@ -287,6 +297,18 @@ function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilt
       </a>
     </EmptyState>
   )
+}
+
+/** Of the filters only the camera: a standing search looks at what is to come. */
+function standing(
+  asked: Exclude<SearchRequest['subject'], { image: Blob }>,
+  { text, camera }: SearchQuery,
+): SavedQuestion {
+  return {
+    ...asked,
+    negatives: splitWords(text).unwanted.map(unwanted => ({ text: unwanted })),
+    ...(camera === undefined ? {} : { filter: camera }),
+  }
 }
 
 function subjectOf(
