@@ -13,5 +13,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   // `npx vite apps/hub/dashboard` beside a running hub.
-  server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
+  server: { proxy: { '/api': 'http://127.0.0.1:8080', '/metrics': 'http://127.0.0.1:8080' } },
 })

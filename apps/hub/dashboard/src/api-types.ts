@@ -27,10 +27,23 @@ export interface Hit extends Frame {
   readonly alike?: number
 }
 
+/** Of one camera, each side nearest first. */
+export interface Neighbours {
+  readonly before: readonly Frame[]
+  readonly after: readonly Frame[]
+}
+
+/** Candidates over time; stretches without any are left out. */
+export interface SearchHistogram {
+  readonly bucketMs: number
+  readonly buckets: readonly { readonly at: string; readonly count: number }[]
+}
+
 export interface SearchAnswer {
   readonly hits: readonly Hit[]
   /** For the next page; null after the last. */
   readonly nextCursor: string | null
+  readonly facets?: { readonly histogram: SearchHistogram }
   readonly tookMs: number
   readonly model: { readonly name: string; readonly fingerprint: string }
 }
@@ -139,6 +152,46 @@ export interface SystemInfo {
   readonly ingest: Readonly<Record<string, number>>
 }
 
+export interface AuditEntry {
+  readonly id: number
+  readonly at: string
+  readonly actor: string
+  readonly action: string
+  readonly subject: string
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>
+}
+
+export interface QuarantineEntry {
+  readonly at: string
+  readonly topic: string
+  readonly reason: string
+  /** First bytes of the payload in base64. */
+  readonly head: string
+  /** Size of the whole payload. */
+  readonly bytes: number
+}
+
+export interface CameraDrift {
+  readonly site: string
+  readonly node: string
+  readonly camera: string
+  /** Frames compared, of the last day. */
+  readonly recent: number
+  /** Frames compared, of the week before. */
+  readonly reference: number
+  readonly meanCosine: number
+  readonly nearest: { readonly psi: number }
+  readonly level: 'none' | 'moderate' | 'large'
+}
+
+export interface DriftAnswer {
+  readonly at: string
+  /** Cameras with too few frames to compare. */
+  readonly skipped: number
+  /** Most changed first. */
+  readonly cameras: readonly CameraDrift[]
+}
+
 export interface FrameFilter {
   readonly site?: string
   readonly node?: string
@@ -149,13 +202,47 @@ export interface FrameFilter {
   readonly to?: string
 }
 
+/** What a standing search looks for. */
+export interface SavedQuestion {
+  readonly text?: string
+  readonly id?: string
+  readonly negatives?: readonly { readonly text: string }[]
+  readonly filter?: FrameFilter
+}
+
+export interface SavedSearch {
+  readonly id: string
+  readonly name: string
+  readonly createdAt: string
+  /** Cosine from which a frame is a hit. */
+  readonly threshold: number
+  /** What is looked for; negatives begin with a minus. */
+  readonly subjects: readonly string[]
+}
+
+export interface SavedHit {
+  readonly frameId: string
+  readonly capturedAt: string
+  readonly similarity: number
+}
+
+export interface ThresholdSuggestion {
+  readonly threshold: number
+  /** Of typical frames, about so many reach it. */
+  readonly share: number
+}
+
 export interface SearchRequest {
   /** Exactly one of text, id and image. */
   readonly subject: { readonly text: string } | { readonly id: string } | { readonly image: Blob }
+  /** Words that take away from what is looked for. */
+  readonly negatives?: readonly string[]
   readonly filter: FrameFilter
   readonly limit: number
   /** 1: relevance alone; 0: variety alone. */
   readonly diversity?: number
+  /** Count the candidates over time. */
+  readonly facets?: boolean
   readonly cursor?: string
 }
 

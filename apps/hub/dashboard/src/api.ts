@@ -1,17 +1,26 @@
 import type {
+  AuditEntry,
+  DriftAnswer,
   FleetNode,
   Frame,
   FrameFilter,
   Incident,
+  Neighbours,
+  QuarantineEntry,
   ReviewQueue,
   ReviewVerdict,
   Rule,
   RulesDocument,
+  SavedHit,
+  SavedQuestion,
+  SavedSearch,
   SearchAnswer,
   SearchRequest,
   SessionState,
   SystemInfo,
+  ThresholdSuggestion,
 } from './api-types.ts'
+import { MetricsText } from './metrics-text.ts'
 
 const BASE = '/api/v1'
 
@@ -106,19 +115,24 @@ export class ApiClient {
   }
 
   async search(
-    { subject, filter, limit, diversity, cursor }: SearchRequest,
+    { subject, negatives = [], filter, limit, diversity, facets, cursor }: SearchRequest,
     signal?: AbortSignal,
   ): Promise<SearchAnswer> {
     const simple = {
       limit: String(limit),
       ...(diversity === undefined ? {} : { diversity: String(diversity) }),
+      ...(facets === undefined ? {} : { facets: String(facets) }),
       ...(cursor === undefined ? {} : { cursor }),
       ...filter,
     }
-    if ('text' in subject) return this.#get('/search', { text: subject.text, ...simple }, signal)
-    if ('id' in subject) {
+    if ('text' in subject && negatives.length === 0) {
+      return this.#get('/search', { text: subject.text, ...simple }, signal)
+    }
+    if (!('image' in subject)) {
       const variety = diversity === undefined ? {} : { diversity: { lambda: diversity } }
-      return this.#send('POST', '/search', { id: subject.id, limit, cursor, ...variety, filter }, signal)
+      const without = negatives.length === 0 ? {} : { negatives: negatives.map(text => ({ text })) }
+      const body = { ...subject, ...without, limit, cursor, facets, ...variety, filter }
+      return this.#send('POST', '/search', body, signal)
     }
     const form = new FormData()
     for (const [name, value] of Object.entries(simple)) form.set(name, value)
@@ -138,6 +152,11 @@ export class ApiClient {
 
   async frame(id: string, signal?: AbortSignal): Promise<Frame> {
     return this.#get(`/frames/${encodeURIComponent(id)}`, {}, signal)
+  }
+
+  /** `limit`: to each side. */
+  async neighbours(id: string, limit: number, signal?: AbortSignal): Promise<Neighbours> {
+    return this.#get(`/frames/${encodeURIComponent(id)}/neighbours`, { limit: String(limit) }, signal)
   }
 
   async nodes(signal?: AbortSignal): Promise<readonly FleetNode[]> {
@@ -184,6 +203,54 @@ export class ApiClient {
     return this.#send(method, path, body)
   }
 
+  async savedSearches(signal?: AbortSignal): Promise<readonly SavedSearch[]> {
+    return (await this.#get<{ searches: readonly SavedSearch[] }>('/searches', {}, signal)).searches
+  }
+
+  /** Without a threshold the hub chooses one. */
+  async saveSearch(search: SavedQuestion & { name: string; threshold?: number }): Promise<SavedSearch> {
+    return this.#send('POST', '/searches', search)
+  }
+
+  async searchThresholds(
+    question: SavedQuestion,
+    signal?: AbortSignal,
+  ): Promise<readonly ThresholdSuggestion[]> {
+    const path = '/searches/threshold'
+    return (await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>('POST', path, question, signal))
+      .suggestions
+  }
+
+  async savedHits(id: string, limit: number, signal?: AbortSignal): Promise<readonly SavedHit[]> {
+    const path = `/searches/${encodeURIComponent(id)}/hits`
+    return (await this.#get<{ hits: readonly SavedHit[] }>(path, { limit: String(limit) }, signal)).hits
+  }
+
+  async removeSearch(id: string): Promise<void> {
+    await this.#request(`/searches/${encodeURIComponent(id)}`, { method: 'DELETE' })
+  }
+
+  async audit(limit: number, signal?: AbortSignal): Promise<readonly AuditEntry[]> {
+    return (await this.#get<{ entries: readonly AuditEntry[] }>('/audit', { limit: String(limit) }, signal))
+      .entries
+  }
+
+  async quarantine(limit: number, signal?: AbortSignal): Promise<readonly QuarantineEntry[]> {
+    const query = { limit: String(limit) }
+    return (await this.#get<{ entries: readonly QuarantineEntry[] }>('/quarantine', query, signal)).entries
+  }
+
+  async drift(signal?: AbortSignal): Promise<DriftAnswer> {
+    return this.#get('/drift', {}, signal)
+  }
+
+  async metrics(signal?: AbortSignal): Promise<MetricsText> {
+    const response = await this.#answer('/metrics', abortable(signal))
+    if (!response.ok)
+      throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+    return new MetricsText(await response.text())
+  }
+
   #get<T>(path: string, query: object, signal?: AbortSignal): Promise<T> {
     const search = new URLSearchParams(Object.entries(query)).toString()
     return this.#request(`${path}${search === '' ? '' : `?${search}`}`, abortable(signal))
@@ -199,19 +266,25 @@ export class ApiClient {
   }
 
   async #request<T>(path: string, init: RequestInit): Promise<T> {
-    let response: Response
-    try {
-      response = await this.#fetch(`${BASE}${path}`, init)
-    } catch (error) {
-      if (init.signal?.aborted) throw error
-      throw new ApiError(offlineFailure())
-    }
+    const response = await this.#answer(`${BASE}${path}`, init)
+    // Done, and nothing to say about it.
+    if (response.status === 204) return undefined as T
     const body: unknown = await response.json().catch(() => undefined)
     if (init.signal?.aborted) throw init.signal.reason
     if (response.ok && body !== undefined) return body as T
     const failure = failureOf(response.status, body)
     if (failure.code === 'SIGN_IN_REQUIRED') this.onSignInRequired()
     throw new ApiError(failure)
+  }
+
+  /** @throws ApiError when there is no answer at all */
+  async #answer(address: string, init: RequestInit): Promise<Response> {
+    try {
+      return await this.#fetch(address, init)
+    } catch (error) {
+      if (init.signal?.aborted) throw error
+      throw new ApiError(offlineFailure())
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import type { Frame } from './api-types.ts'
 import { FrameDrawer } from './components/frame-drawer.tsx'
 import { Shell } from './components/shell.tsx'
@@ -7,6 +7,7 @@ import { LivePage } from './pages/live.tsx'
 import { ReviewPage } from './pages/review.tsx'
 import { RulesPage } from './pages/rules.tsx'
 import { SearchPage } from './pages/search.tsx'
+import { SystemPage } from './pages/system.tsx'
 import { formatHash, navigate, type Route, useRoute } from './router.ts'
 import { RulesContext, useRulesHolder } from './rules-context.ts'
 
@@ -15,16 +16,23 @@ export function App() {
   const route = useRoute()
   const rules = useRulesHolder()
   const [known, setKnown] = useState<Frame>()
+  const openedHere = useRef(false)
   const { page, params } = route
   const shown = params.frame
 
   const openFrame = (frame: Frame) => {
+    openedHere.current = true
     setKnown(frame)
     navigate(formatHash(page, { ...params, frame: frame.id }))
   }
+  const stepTo = (frame: Frame) => {
+    openedHere.current &&= known?.id === shown
+    setKnown(frame)
+    navigate(formatHash(page, { ...params, frame: frame.id }), { replace: true })
+  }
   const closeFrame = () => {
     // Opened from here: the way back is one step. Opened by its address: there is no step back.
-    if (known !== undefined && known.id === shown) history.back()
+    if (openedHere.current && known !== undefined && known.id === shown) history.back()
     else navigate(formatHash(page, { ...params, frame: undefined }), { replace: true })
   }
 
@@ -33,7 +41,7 @@ export function App() {
       <Shell page={page}>
         <CurrentPage route={route} onOpenFrame={openFrame} />
       </Shell>
-      {shown && <FrameDrawer key={shown} id={shown} known={known} onClose={closeFrame} />}
+      {shown && <FrameDrawer id={shown} known={known} onStep={stepTo} onClose={closeFrame} />}
     </RulesContext.Provider>
   )
 }
@@ -43,5 +51,6 @@ function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame
   if (route.page === 'devices') return <DevicesPage />
   if (route.page === 'rules') return <RulesPage params={route.params} />
   if (route.page === 'review') return <ReviewPage />
+  if (route.page === 'system') return <SystemPage />
   return <SearchPage params={route.params} onOpenFrame={onOpenFrame} />
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 
 /** Pages by hash, so that the hub serves one file and every view has an address that can be shared. */
-export const PAGES = ['search', 'live', 'devices', 'rules', 'review'] as const
+export const PAGES = ['search', 'live', 'devices', 'rules', 'review', 'system'] as const
 export type Page = (typeof PAGES)[number]
 
 export interface Route {

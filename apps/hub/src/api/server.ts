@@ -46,6 +46,7 @@ import { indexFrameRoutes } from './routes/index-frames.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
+import { quarantineRoutes } from './routes/quarantine.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { exampleRoutes } from './routes/rule-examples.ts'
 import { ruleFleetRoutes } from './routes/rule-fleet.ts'
@@ -214,6 +215,7 @@ export class HttpApi implements Service {
         await api.register(userRoutes, { people })
         await api.register(keyRoutes, { people })
         await api.register(auditRoutes, { audit: parts.audit })
+        await api.register(quarantineRoutes, { store })
         await api.register(systemRoutes, {
           store,
           model,

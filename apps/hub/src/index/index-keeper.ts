@@ -283,6 +283,8 @@ export class IndexKeeper implements Service {
         ...this.#names!.marksOf(frame),
       }))
     const seen = this.#seen
+    // An answer from before is out of date from here on, and one from in between is when it is done.
+    this.#changes++
     this.#adding = addSound(this.#index!, entries, this.#options.log).then(added => {
       for (const { ord, vector } of added) this.#background.add(ord, vector)
       this.#changes++

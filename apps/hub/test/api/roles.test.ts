@@ -51,5 +51,6 @@ describe('the route table', () => {
     ['POST', '/api/v1/device/credential', 'device'],
     ['GET', '/models/*', 'device'],
     ['GET', '/api/v1/audit', 'admin'],
+    ['GET', '/api/v1/quarantine', 'admin'],
   ])('%s %s is for %s', (method, url, role) => expect(roleOf(method, url)).toBe(role))
 })

@@ -66,6 +66,16 @@ describe('search', () => {
     })
   })
 
+  test('words with minus-terms go as JSON', async () => {
+    await api.search({ subject: { text: 'a beach' }, negatives: ['people'], limit: 24, filter: {} })
+    expect(JSON.parse(String(calls.at(-1)?.init?.body))).toEqual({
+      text: 'a beach',
+      negatives: [{ text: 'people' }],
+      limit: 24,
+      filter: {},
+    })
+  })
+
   test('a picture goes as a form', async () => {
     const { init } = await ask({ image: new Blob(['x'], { type: 'image/jpeg' }) })
     const form = init?.body as FormData

@@ -6,6 +6,7 @@ import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { Fact } from './fact.tsx'
+import { FrameNeighbours } from './frame-neighbours.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
 import { ErrorState } from './states.tsx'
@@ -15,17 +16,19 @@ export interface FrameDrawerProps {
   readonly id: string
   /** What the page already knows of the frame. */
   readonly known: Frame | Hit | undefined
+  /** To a frame before or after it. */
+  readonly onStep: (frame: Frame) => void
   readonly onClose: () => void
 }
 
-export function FrameDrawer({ id, known, onClose }: FrameDrawerProps) {
+export function FrameDrawer({ id, known, onStep, onClose }: FrameDrawerProps) {
   const { api } = useServices()
   const matching = known?.id === id ? known : undefined
   const loaded = useResource(matching === undefined ? id : undefined, signal => api.frame(id, signal))
-  const frame = matching ?? loaded.data
+  const frame = matching ?? (loaded.data?.id === id ? loaded.data : undefined)
   return (
     <Modal title={frame?.camera ?? 'Frame'} class="drawer" onClose={onClose}>
-      {frame !== undefined && <FrameDetail frame={frame} />}
+      {frame !== undefined && <FrameDetail frame={frame} onStep={onStep} />}
       {frame === undefined && loaded.error !== undefined && (
         <ErrorState error={loaded.error} onRetry={loaded.reload} />
       )}
@@ -34,7 +37,7 @@ export function FrameDrawer({ id, known, onClose }: FrameDrawerProps) {
   )
 }
 
-function FrameDetail({ frame }: { frame: Frame | Hit }) {
+function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Frame) => void }) {
   const now = useNow()
   const { incidents } = useLive()
   // The words that found the frame say what a rule from it would look for.
@@ -56,8 +59,9 @@ function FrameDetail({ frame }: { frame: Frame | Hit }) {
         <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
           <Icon name="rules" /> Make a rule
         </a>
-        <CopyLink id={frame.id} />
+        <CopyLink key={frame.id} id={frame.id} />
       </div>
+      <FrameNeighbours frame={frame} onStep={onStep} />
       {'score' in frame && (
         <section>
           <h3>Match</h3>

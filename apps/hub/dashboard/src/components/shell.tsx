@@ -15,6 +15,7 @@ const NAVIGATION: readonly { page: Page; label: string; icon: IconName }[] = [
   { page: 'devices', label: 'Devices', icon: 'chip' },
   { page: 'rules', label: 'Rules', icon: 'rules' },
   { page: 'review', label: 'Review', icon: 'check' },
+  { page: 'system', label: 'System', icon: 'gauge' },
 ]
 
 const STATES: Readonly<Record<LiveState, string>> = {

@@ -1,9 +1,11 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import type { Frame, Hit, SearchRequest } from '../api-types.ts'
+import type { Frame, Hit, SavedQuestion, SearchHistogram, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { millis } from '../format.ts'
+import { Icon } from '../icons.tsx'
+import { joinWords, splitWords } from '../minus-terms.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
 import { formatHash, navigate } from '../router.ts'
 import {
@@ -15,8 +17,11 @@ import {
   type SearchQuery,
 } from '../search-query.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { SaveSearch } from './save-search.tsx'
+import { SavedSearches } from './saved-searches.tsx'
 import { SearchBox, type Subject } from './search-box.tsx'
 import { SearchFilters } from './search-filters.tsx'
+import { TimeHistogram } from './time-histogram.tsx'
 
 const PAGE_SIZE = 24
 const MAX_CARDS = 96
@@ -87,6 +92,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
             {pictureFault}
           </p>
         )}
+        <MinusTerms text={query.text} onText={searchText} />
         {asked === undefined && (
           <ul class="examples" aria-label="Examples">
             {EXAMPLES.map(example => (
@@ -99,6 +105,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
           </ul>
         )}
       </div>
+      {asked === undefined && <SavedSearches />}
       <Results
         query={query}
         asked={asked}
@@ -108,9 +115,17 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
           setPicture(undefined)
           go({ text: '', like: frame.id })
         }}
+        onNarrow={go}
         onClearFilters={() => go({ camera: undefined, range: 'any' })}
       >
         <SearchFilters query={query} onChange={go} />
+        {asked !== undefined && !('image' in asked) && (
+          <SaveSearch
+            key={JSON.stringify([asked, query.camera])}
+            question={standing(asked, query)}
+            suggested={query.text === '' ? 'More like a frame' : query.text.slice(0, 200)}
+          />
+        )}
       </Results>
     </div>
   )
@@ -122,6 +137,7 @@ interface ResultsProps {
   readonly pictureUrl: string | undefined
   readonly onOpen: (frame: Frame) => void
   readonly onSimilar: (frame: Frame) => void
+  readonly onNarrow: (change: Partial<SearchQuery>) => void
   readonly onClearFilters: () => void
   readonly children: ComponentChildren
 }
@@ -129,13 +145,14 @@ interface ResultsProps {
 interface Answer {
   readonly frames: readonly (Frame | Hit)[]
   readonly tookMs?: number
+  readonly histogram?: SearchHistogram | undefined
   /** What it answers; while a new question is under way, the old answer stays in sight. */
   readonly question: string
 }
 
 /** Hits for what was asked; the newest frames while nothing is. */
 function Results(props: ResultsProps) {
-  const { query, asked, pictureUrl, onOpen, onSimilar, onClearFilters, children } = props
+  const { query, asked, pictureUrl, onOpen, onSimilar, onNarrow, onClearFilters, children } = props
   const { api } = useServices()
   const now = useNow(5000)
   const question = JSON.stringify([queryParams(query), pictureUrl])
@@ -149,11 +166,18 @@ function Results(props: ResultsProps) {
       if (asked === undefined) {
         return { frames: await api.frames({ limit: cards, ...filter }, signal), question }
       }
-      const { hits, tookMs } = await api.search(
-        { subject: asked, filter, limit: MAX_CARDS, diversity: DIVERSITY },
+      const { hits, tookMs, facets } = await api.search(
+        {
+          subject: asked,
+          negatives: splitWords(query.text).unwanted,
+          filter,
+          limit: MAX_CARDS,
+          diversity: DIVERSITY,
+          facets: true,
+        },
         signal,
       )
-      return { frames: hits, tookMs, question }
+      return { frames: hits, tookMs, histogram: facets?.histogram, question }
     },
   )
 
@@ -181,6 +205,9 @@ function Results(props: ResultsProps) {
         </p>
         {children}
       </header>
+      {!failed && current?.histogram !== undefined && (
+        <TimeHistogram histogram={current.histogram} onChange={onNarrow} />
+      )}
       {failed && error !== undefined && <ErrorState error={error} onRetry={reload} />}
       {!failed && error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {!failed && searchable && current === undefined && <SkeletonCards cards={8} />}
@@ -217,6 +244,40 @@ function Results(props: ResultsProps) {
   )
 }
 
+/** What the results should not be like, each with a way to drop it. */
+function MinusTerms({ text, onText }: { text: string; onText: (text: string) => void }) {
+  const { wanted, unwanted } = splitWords(text)
+  if (unwanted.length === 0) return null
+  return (
+    <div class="minus-terms">
+      <span class="hint" id="minus-terms">
+        Less like
+      </span>
+      <ul class="minus-list" aria-labelledby="minus-terms">
+        {unwanted.map(term => (
+          <li key={term}>
+            <button
+              type="button"
+              class="chip"
+              aria-label={`Remove minus ${term}`}
+              onClick={() =>
+                onText(joinWords({ wanted, unwanted: unwanted.filter(other => other !== term) }))
+              }
+            >
+              − {term} <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ul>
+      {wanted === '' && (
+        <p class="hint" role="status">
+          Say also what to look for, as in <q>a beach -people</q>.
+        </p>
+      )}
+    </div>
+  )
+}
+
 function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilters: () => void }) {
   if (filtered) {
     return (
@@ -238,11 +299,24 @@ function NoFrames({ filtered, onClearFilters }: { filtered: boolean; onClearFilt
   )
 }
 
+/** Of the filters only the camera: a standing search looks at what is to come. */
+function standing(
+  asked: Exclude<SearchRequest['subject'], { image: Blob }>,
+  { text, camera }: SearchQuery,
+): SavedQuestion {
+  return {
+    ...asked,
+    negatives: splitWords(text).unwanted.map(unwanted => ({ text: unwanted })),
+    ...(camera === undefined ? {} : { filter: camera }),
+  }
+}
+
 function subjectOf(
   { text, like }: SearchQuery,
   picture: QueryPicture | undefined,
 ): SearchRequest['subject'] | undefined {
-  if (text !== '') return { text }
+  const { wanted } = splitWords(text)
+  if (wanted !== '') return { text: wanted }
   if (like !== '') return { id: like }
   return picture === undefined ? undefined : { image: picture.blob }
 }

@@ -1,0 +1,69 @@
+import { useState } from 'preact/hooks'
+import type { AuditEntry } from '../api-types.ts'
+import { Ago } from '../components/marks.tsx'
+import { ErrorNote } from '../components/states.tsx'
+import { useNow, useResource, useServices } from '../services.ts'
+
+const PAGE_SIZE = 20
+/** The hub answers no more at once. */
+const MAX_ENTRIES = 1000
+
+export function AuditTable() {
+  const { api } = useServices()
+  const now = useNow(10_000)
+  const [limit, setLimit] = useState(PAGE_SIZE)
+  const { data, error, loading, reload } = useResource(`audit ${limit}`, signal => api.audit(limit, signal))
+  if (error?.status === 403) return <p class="hint">Only administrators see the audit log.</p>
+  return (
+    <>
+      {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
+      {data === undefined && loading && <p role="status">Loading…</p>}
+      {data?.length === 0 && <p>Nobody has changed anything yet.</p>}
+      {data !== undefined && data.length > 0 && (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
+        <section class="table-scroll" aria-label="Audit entries" tabIndex={0}>
+          <table class="system-table">
+            <thead>
+              <tr>
+                <th scope="col">When</th>
+                <th scope="col">Who</th>
+                <th scope="col">Did</th>
+                <th scope="col">To</th>
+                <th scope="col">Details</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.map(({ id, at, actor, action, subject, detail }) => (
+                <tr key={id}>
+                  <td>
+                    <Ago iso={at} now={now} />
+                  </td>
+                  <td>{actor}</td>
+                  <td>{action}</td>
+                  <td>{subject}</td>
+                  <td>{detailText(detail)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+      {data !== undefined && data.length >= limit && limit < MAX_ENTRIES && (
+        <button
+          type="button"
+          class="button button-small more"
+          disabled={loading}
+          onClick={() => setLimit(Math.min(MAX_ENTRIES, limit + 5 * PAGE_SIZE))}
+        >
+          Show more
+        </button>
+      )}
+    </>
+  )
+}
+
+function detailText(detail: AuditEntry['detail']): string {
+  return Object.entries(detail)
+    .map(([name, value]) => `${name}: ${value ?? 'none'}`)
+    .join(', ')
+}
