@@ -145,6 +145,11 @@ export function hubProbes({
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),
+    total(
+      'mqtt_address_refused',
+      'Connections refused at the limit of one address.',
+      () => broker.stats.addressRefused,
+    ),
     total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
     total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
     total(

@@ -6,8 +6,14 @@ export interface BrokerStats {
   oversize: number
   /** Connections refused at the limit. */
   refused: number
+  /** Connections refused because their address had as many as it may have. */
+  addressRefused: number
   /** TLS handshakes that failed. */
   tlsFailures: number
+}
+
+export function noBrokerStats(): BrokerStats {
+  return { oversize: 0, refused: 0, addressRefused: 0, tlsFailures: 0 }
 }
 
 /**

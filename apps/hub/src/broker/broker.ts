@@ -7,8 +7,9 @@ import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import type { TlsKeeper } from '../tls/tls-keeper.ts'
-import type { BrokerLink, BrokerStats } from './broker-link.ts'
+import { type BrokerLink, type BrokerStats, noBrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
+import { Connections } from './connections.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { GuardedSocket } from './guarded-socket.ts'
 import { markRedelivery } from './redelivery.ts'
@@ -38,7 +39,7 @@ export interface BrokerOptions {
  */
 export class Broker implements BrokerLink {
   readonly name = 'broker'
-  readonly stats: BrokerStats = { oversize: 0, refused: 0, tlsFailures: 0 }
+  readonly stats: BrokerStats = noBrokerStats()
   readonly #settings: HubSettings['mqtt']
   readonly #ingest: Pick<Ingest, 'accept'>
   readonly #log: Log
@@ -50,7 +51,7 @@ export class Broker implements BrokerLink {
   readonly #callers = new WeakMap<Client, Caller>()
   /** Clients whose connection stands, from the moment that they were let in. */
   readonly #admitted = new Set<Client>()
-  readonly #sockets = new Set<Socket>()
+  readonly #connections: Connections
   /** Messages being stored. */
   readonly #storing = new Set<Promise<void>>()
   #aedes: Aedes | undefined
@@ -72,6 +73,7 @@ export class Broker implements BrokerLink {
     this.#log = log
     this.#gate = gate
     this.#tls = tls
+    this.#connections = new Connections({ maxPerAddress: settings.maxConnectionsPerAddress, log })
   }
 
   /** The port that is listened on, once started. */
@@ -172,7 +174,7 @@ export class Broker implements BrokerLink {
       server === undefined ? resolve() : server.close(() => resolve()),
     )
     if (this.#aedes !== undefined) await closeAedes(this.#aedes)
-    for (const socket of this.#sockets) socket.destroy()
+    this.#connections.destroy()
     await closed
     await Promise.allSettled(this.#storing)
   }
@@ -209,9 +211,11 @@ export class Broker implements BrokerLink {
     const context = this.#tls?.contextFor(host)
     // Sockets as they come, before any handshake.
     const track = (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.on('close', () => this.#sockets.delete(socket))
       if (this.#gate.blocks(socket.remoteAddress)) socket.destroy()
+      else if (!this.#connections.add(socket)) {
+        this.stats.addressRefused++
+        socket.destroy()
+      }
     }
     if (context === undefined) {
       return createServer(socket => {

@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { createLog } from '@sightline/core'
+import { Broker } from '@sightline/hub/broker/broker.js'
+import { Connections } from '@sightline/hub/broker/connections.js'
+import { generate, type Packet } from 'mqtt-packet'
+import { afterEach, describe, expect, it } from 'vitest'
+import { FakeClock } from '../../../edge-agent/test/support/fake-clock.ts'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
+
+const log = createLog({ name: 'test', level: 'silent' })
+const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 100 }
+
+let broker: Broker
+let clock: FakeClock
+const sockets: Socket[] = []
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await broker.stop()
+})
+
+async function startBroker(limits: Partial<typeof MQTT_LIMITS>): Promise<void> {
+  clock = new FakeClock()
+  const settings = { ...SETTINGS, ...MQTT_LIMITS, ...limits }
+  broker = new Broker({ settings, ingest: { accept: async () => {} }, log })
+  await broker.start()
+}
+
+async function open(localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port: broker.port, host: '127.0.0.1', localAddress })
+  socket.on('error', () => {})
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Logged in: CONNACK has come. */
+async function client(clientId: string, localAddress?: string): Promise<Socket> {
+  const socket = await open(localAddress)
+  const connack = once(socket, 'data')
+  send(socket, {
+    cmd: 'connect',
+    clientId,
+    clean: true,
+    keepalive: 0,
+    protocolId: 'MQTT',
+    protocolVersion: 4,
+  })
+  await connack
+  return socket
+}
+
+function send(socket: Socket, packet: Packet): void {
+  socket.write(generate(packet))
+}
+
+describe('connections of one address', () => {
+  it('are refused above the limit, and others are let in', async () => {
+    await startBroker({ maxConnectionsPerAddress: 2 })
+    const first = await client('a')
+    await client('b')
+    await once(await open(), 'close')
+    expect(broker.stats.addressRefused).toBe(1)
+    expect(broker.stats.refused).toBe(0)
+    await client('c', '127.0.0.2')
+    // Room is made when the broker has noticed the end.
+    first.destroy()
+    await expect.poll(() => broker.clients).toBe(2)
+    await client('d')
+    expect(broker.stats.addressRefused).toBe(1)
+  })
+
+  it('are counted only while they stand', async () => {
+    await startBroker({})
+    const connections = new Connections({ maxPerAddress: 1, log })
+    const all = [await open(), await open()]
+    expect(all.map(socket => connections.add(socket))).toEqual([true, false])
+    expect(connections.addresses).toBe(1)
+    const closed = once(all[0]!, 'close')
+    connections.destroy()
+    await closed
+    expect(connections.addresses).toBe(0)
+    expect(connections.add(all[1]!)).toBe(true)
+  })
+})

@@ -1,0 +1,4 @@
+/** Limits of a broker on loopback, with the defaults of the product. */
+export const MQTT_LIMITS = {
+  maxConnectionsPerAddress: 100,
+}
