@@ -150,6 +150,11 @@ export function hubProbes({
       'Connections refused at the limit of one address.',
       () => broker.stats.addressRefused,
     ),
+    total(
+      'mqtt_packet_timeouts',
+      'Connections cut off because a packet took too long.',
+      () => broker.stats.packetTimeouts,
+    ),
     total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
     total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
     total(

@@ -8,12 +8,14 @@ export interface BrokerStats {
   refused: number
   /** Connections refused because their address had as many as it may have. */
   addressRefused: number
+  /** Connections cut off because a packet took too long. */
+  packetTimeouts: number
   /** TLS handshakes that failed. */
   tlsFailures: number
 }
 
 export function noBrokerStats(): BrokerStats {
-  return { oversize: 0, refused: 0, addressRefused: 0, tlsFailures: 0 }
+  return { oversize: 0, refused: 0, addressRefused: 0, packetTimeouts: 0, tlsFailures: 0 }
 }
 
 /**

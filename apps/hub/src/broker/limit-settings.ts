@@ -9,4 +9,11 @@ export const brokerLimits = {
     description:
       'More from one address (IPv6: one /64 network) are refused. Raise it where many devices share an address: behind NAT, or behind a proxy that ends TLS.',
   }),
+  packetTimeoutSeconds: Type.Integer({
+    minimum: 1,
+    maximum: 3600,
+    default: 30,
+    description:
+      'A packet that has begun is complete after so long, or its connection is closed. A batch of uplink.batchBytes has to get through in it: raise it for links below 40 KB/s.',
+  }),
 }

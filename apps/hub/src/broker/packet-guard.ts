@@ -9,9 +9,16 @@ export class PacketGuard {
   #inHeader = false
   #length = 0
   #multiplier = 1
+  /** Packets that have begun. */
+  #packets = 0
 
   constructor(maxPacketBytes: number) {
     this.#maxPacketBytes = maxPacketBytes
+  }
+
+  /** Number of the packet that the stream is within; undefined between two packets. */
+  get packet(): number | undefined {
+    return this.#inHeader || this.#bodyLeft > 0 ? this.#packets : undefined
   }
 
   /** False when the stream is to be cut off: a packet is too long, or its length is malformed (2.2.3). */
@@ -25,6 +32,7 @@ export class PacketGuard {
       } else if (!this.#inHeader) {
         // Packet type and flags; the length follows.
         this.#inHeader = true
+        this.#packets++
         this.#length = 0
         this.#multiplier = 1
         at++

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { createLog } from '@sightline/core'
 import { Broker } from '@sightline/hub/broker/broker.js'
 import { Connections } from '@sightline/hub/broker/connections.js'
+import { PacketDeadline } from '@sightline/hub/broker/packet-deadline.js'
 import { generate, type Packet } from 'mqtt-packet'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../edge-agent/test/support/fake-clock.ts'
@@ -22,7 +23,7 @@ afterEach(async () => {
 async function startBroker(limits: Partial<typeof MQTT_LIMITS>): Promise<void> {
   clock = new FakeClock()
   const settings = { ...SETTINGS, ...MQTT_LIMITS, ...limits }
-  broker = new Broker({ settings, ingest: { accept: async () => {} }, log })
+  broker = new Broker({ settings, ingest: { accept: async () => {} }, clock, log })
   await broker.start()
 }
 
@@ -81,5 +82,69 @@ describe('connections of one address', () => {
     await closed
     expect(connections.addresses).toBe(0)
     expect(connections.add(all[1]!)).toBe(true)
+  })
+})
+
+describe('a packet that does not end', () => {
+  const publish = generate({
+    cmd: 'publish',
+    topic: 'x',
+    payload: 'y'.repeat(100),
+    qos: 0,
+    retain: false,
+    dup: false,
+  })
+
+  it('closes its connection, however often a byte of it comes', async () => {
+    await startBroker({ packetTimeoutSeconds: 30 })
+    const slow = await client('slow')
+    const good = await client('good')
+    const closed = once(slow, 'close')
+    slow.write(publish.subarray(0, 1))
+    await expect.poll(() => clock.sleeping).toEqual([30_000])
+    for (let at = 1; at < 30; at++) {
+      slow.write(publish.subarray(at, at + 1))
+      await clock.advance(1000)
+    }
+    expect(broker.stats.packetTimeouts).toBe(0)
+    await clock.advance(1000)
+    await closed
+    expect(broker.stats.packetTimeouts).toBe(1)
+    const answer = once(good, 'data')
+    send(good, { cmd: 'pingreq' })
+    await answer
+  })
+
+  it('has the time for each packet anew, and none passes between packets', async () => {
+    await startBroker({ packetTimeoutSeconds: 30 })
+    const slow = await client('slow')
+    const ping = generate({ cmd: 'pingreq' })
+    for (let i = 0; i < 4; i++) {
+      slow.write(ping.subarray(0, 1))
+      await expect.poll(() => clock.sleeping.length).toBe(1)
+      await clock.advance(20_000)
+      const answer = once(slow, 'data')
+      slow.write(ping.subarray(1))
+      await answer
+      await clock.advance(100_000)
+      expect(clock.sleeping).toEqual([])
+    }
+    expect(broker.stats.packetTimeouts).toBe(0)
+  })
+
+  it('is not blamed for time in which nobody reads', async () => {
+    clock = new FakeClock()
+    let expired = 0
+    const deadline = new PacketDeadline({ timeoutMs: 1000, clock, onExpired: () => expired++ })
+    deadline.within(1)
+    await clock.advance(900)
+    deadline.pause()
+    await clock.advance(60_000)
+    deadline.resume()
+    await clock.advance(99)
+    expect(expired).toBe(0)
+    await clock.advance(1)
+    expect(expired).toBe(1)
+    expect(clock.sleeping).toEqual([])
   })
 })
