@@ -155,6 +155,11 @@ export function hubProbes({
       'Connections cut off because a packet took too long.',
       () => broker.stats.packetTimeouts,
     ),
+    total(
+      'mqtt_throttled',
+      'Times that a connection had to wait for its message rate.',
+      () => broker.stats.throttled,
+    ),
     total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
     total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
     total(

@@ -10,12 +10,14 @@ export interface BrokerStats {
   addressRefused: number
   /** Connections cut off because a packet took too long. */
   packetTimeouts: number
+  /** Times that a connection had to wait for its message rate. */
+  throttled: number
   /** TLS handshakes that failed. */
   tlsFailures: number
 }
 
 export function noBrokerStats(): BrokerStats {
-  return { oversize: 0, refused: 0, addressRefused: 0, packetTimeouts: 0, tlsFailures: 0 }
+  return { oversize: 0, refused: 0, addressRefused: 0, packetTimeouts: 0, throttled: 0, tlsFailures: 0 }
 }
 
 /**

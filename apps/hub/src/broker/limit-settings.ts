@@ -16,4 +16,11 @@ export const brokerLimits = {
     description:
       'A packet that has begun is complete after so long, or its connection is closed. A batch of uplink.batchBytes has to get through in it: raise it for links below 40 KB/s.',
   }),
+  maxMessagesPerSecond: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 200,
+    description:
+      'PUBLISH packets of one connection, as many at once after a second of rest. Beyond it the hub reads the connection more slowly; nothing is dropped.',
+  }),
 }

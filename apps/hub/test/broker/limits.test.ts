@@ -1,15 +1,17 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { createLog } from '@sightline/core'
+import { type Clock, createLog, nodeTopic, systemClock } from '@sightline/core'
 import { Broker } from '@sightline/hub/broker/broker.js'
 import { Connections } from '@sightline/hub/broker/connections.js'
 import { PacketDeadline } from '@sightline/hub/broker/packet-deadline.js'
-import { generate, type Packet } from 'mqtt-packet'
+import { generate, type Packet, parser } from 'mqtt-packet'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../edge-agent/test/support/fake-clock.ts'
+import { ADDRESS } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
+const TOPIC = nodeTopic('emb', ADDRESS)
 const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 100 }
 
 let broker: Broker
@@ -20,10 +22,10 @@ afterEach(async () => {
   await broker.stop()
 })
 
-async function startBroker(limits: Partial<typeof MQTT_LIMITS>): Promise<void> {
+async function startBroker(limits: Partial<typeof MQTT_LIMITS>, time?: Clock): Promise<void> {
   clock = new FakeClock()
   const settings = { ...SETTINGS, ...MQTT_LIMITS, ...limits }
-  broker = new Broker({ settings, ingest: { accept: async () => {} }, clock, log })
+  broker = new Broker({ settings, ingest: { accept: async () => {} }, clock: time ?? clock, log })
   await broker.start()
 }
 
@@ -146,5 +148,73 @@ describe('a packet that does not end', () => {
     await clock.advance(1)
     expect(expired).toBe(1)
     expect(clock.sleeping).toEqual([])
+  })
+})
+
+describe('messages of one connection', () => {
+  const publish = (i: number) =>
+    generate({
+      cmd: 'publish',
+      topic: TOPIC,
+      payload: `${i}`,
+      qos: 1,
+      messageId: i,
+      retain: false,
+      dup: false,
+    })
+  const many = (count: number) => Buffer.concat(Array.from({ length: count }, (_, i) => publish(i + 1)))
+
+  /** Message ids of the PUBACKs, as they come. */
+  function acknowledged(socket: Socket): number[] {
+    const ids: number[] = []
+    const packets = parser({ protocolVersion: 4 })
+    packets.on('packet', packet => packet.cmd === 'puback' && ids.push(packet.messageId!))
+    socket.on('data', chunk => packets.parse(chunk))
+    return ids
+  }
+
+  it('are slowed down to the rate, and none is dropped', async () => {
+    await startBroker({ maxMessagesPerSecond: 10 })
+    const fast = await client('fast')
+    const ids = acknowledged(fast)
+    fast.write(many(18))
+    await expect.poll(() => ids.length).toBe(10)
+    expect(broker.stats.throttled).toBe(1)
+    for (let i = 11; i <= 18; i++) {
+      await expect.poll(() => clock.sleeping).toEqual([100])
+      await clock.advance(99)
+      expect(ids.length).toBe(i - 1)
+      await clock.advance(1)
+      await expect.poll(() => ids.length).toBe(i)
+    }
+    expect(ids).toEqual(Array.from({ length: 18 }, (_, i) => i + 1))
+    expect(clock.sleeping).toEqual([])
+    expect(broker.stats).toMatchObject({ throttled: 8, packetTimeouts: 0 })
+  })
+
+  it('come at once again after a rest, and do not slow down others', async () => {
+    await startBroker({ maxMessagesPerSecond: 10 })
+    const [fast, good] = [await client('fast'), await client('good')]
+    const [ids, others] = [acknowledged(fast), acknowledged(good)]
+    fast.write(many(10))
+    await expect.poll(() => ids.length).toBe(10)
+    await clock.advance(1000)
+    fast.write(many(20))
+    await expect.poll(() => ids.length).toBe(20)
+    good.write(many(10))
+    await expect.poll(() => others.length).toBe(10)
+    // A connection that ends while it waits leaves nothing behind.
+    fast.destroy()
+    await clock.advance(1000)
+    await expect.poll(() => broker.clients).toBe(1)
+  })
+
+  it('are paced in real time, also when they fill every buffer', async () => {
+    await startBroker({ maxMessagesPerSecond: 5000 }, systemClock)
+    const fast = await client('fast')
+    const ids = acknowledged(fast)
+    fast.write(many(8000))
+    await expect.poll(() => ids.length, { timeout: 20_000 }).toBe(8000)
+    expect(broker.stats.throttled).toBeGreaterThan(0)
   })
 })

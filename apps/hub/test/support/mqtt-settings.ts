@@ -2,4 +2,5 @@
 export const MQTT_LIMITS = {
   maxConnectionsPerAddress: 100,
   packetTimeoutSeconds: 30,
+  maxMessagesPerSecond: 200,
 }
