@@ -49,7 +49,12 @@ export class HubUnderTest {
 
   /** Seals index segments early, so that a short run has some. `settings` are merged over it, section by section. */
   async configure(settings: Record<string, unknown> = {}): Promise<void> {
-    const file = { index: { sealAt: 64, maxSegment: 1024 }, ...settings }
+    const file = {
+      index: { sealAt: 64, maxSegment: 1024 },
+      // Every client of a test comes from loopback.
+      mqtt: { maxConnectionsPerAddress: 100_000 },
+      ...settings,
+    }
     await writeFile(join(this.#dir, 'hub.yaml'), JSON.stringify(file))
   }
 

@@ -145,6 +145,21 @@ export function hubProbes({
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),
+    total(
+      'mqtt_address_refused',
+      'Connections refused at the limit of one address.',
+      () => broker.stats.addressRefused,
+    ),
+    total(
+      'mqtt_packet_timeouts',
+      'Connections cut off because a packet took too long.',
+      () => broker.stats.packetTimeouts,
+    ),
+    total(
+      'mqtt_throttled',
+      'Times that a connection had to wait for its message rate.',
+      () => broker.stats.throttled,
+    ),
     total('mqtt_tls_failures', 'TLS handshakes that failed.', () => broker.stats.tlsFailures),
     total('mqtt_auth_failures', 'MQTT log-ins refused.', () => gate.stats.authFailures),
     total(

@@ -1,6 +1,7 @@
 import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@sightline/core'
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
+import { brokerLimits } from './broker/limit-settings.ts'
 import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
 
@@ -72,6 +73,7 @@ export const HubSettings = Type.Object(
           default: 1000,
           description: 'More MQTT connections are refused.',
         }),
+        ...brokerLimits,
         publicUrl: Type.Optional(
           Type.String({
             pattern: '^mqtts?://[^/]',

@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net'
 import type { Clock } from '@sightline/core'
+import { networkOf } from './network-of.ts'
 
 /** Failures without consequence: a device that was revoked tries again for ever, behind the address of good ones. */
 const FREE_FAILURES = 10
@@ -28,12 +28,12 @@ export class AuthBackoff {
   }
 
   blocked(address: string | undefined): boolean {
-    const record = this.#records.get(keyOf(address))
+    const record = this.#records.get(networkOf(address))
     return record !== undefined && record.blockedUntil > this.#clock.monotonic()
   }
 
   failed(address: string | undefined): void {
-    const key = keyOf(address)
+    const key = networkOf(address)
     const now = this.#clock.monotonic()
     const known = this.#records.get(key)
     const forgiven = known === undefined ? 0 : Math.floor((now - known.at) / FORGIVE_MS)
@@ -49,15 +49,4 @@ export class AuthBackoff {
   get size(): number {
     return this.#records.size
   }
-}
-
-/** Of IPv6 the network: who has one address there has them all (RFC 6177). */
-function keyOf(address: string | undefined): string {
-  if (address === undefined) return ''
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address
-  const [head = '', tail] = address.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? [] : Array<string>(8 - left.length - right.length).fill('0')
-  return [...left, ...zeros, ...right].slice(0, 4).join(':')
 }

@@ -6,8 +6,18 @@ export interface BrokerStats {
   oversize: number
   /** Connections refused at the limit. */
   refused: number
+  /** Connections refused because their address had as many as it may have. */
+  addressRefused: number
+  /** Connections cut off because a packet took too long. */
+  packetTimeouts: number
+  /** Times that a connection had to wait for its message rate. */
+  throttled: number
   /** TLS handshakes that failed. */
   tlsFailures: number
+}
+
+export function noBrokerStats(): BrokerStats {
+  return { oversize: 0, refused: 0, addressRefused: 0, packetTimeouts: 0, throttled: 0, tlsFailures: 0 }
 }
 
 /**

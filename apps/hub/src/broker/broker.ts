@@ -1,16 +1,18 @@
 import type { EventEmitter } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
-import { fault, type Log, messageOf, parseUplinkTopic, type SightlineError } from '@sightline/core'
+import { type Clock, fault, type Log, parseUplinkTopic, systemClock } from '@sightline/core'
 import { Aedes, type AuthenticateError, type Client, type PublishPacket } from 'aedes'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import type { TlsKeeper } from '../tls/tls-keeper.ts'
-import type { BrokerLink, BrokerStats } from './broker-link.ts'
+import { type BrokerLink, type BrokerStats, noBrokerStats } from './broker-link.ts'
 import { type Caller, mayPublish, mayRetain, maySubscribe } from './caller.ts'
+import { Connections } from './connections.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
-import { GuardedSocket } from './guarded-socket.ts'
+import { type ConnectionLimit, GuardedSocket } from './guarded-socket.ts'
+import { listen } from './listen.ts'
 import { markRedelivery } from './redelivery.ts'
 import { requireWellFormed } from './well-formed.ts'
 
@@ -28,6 +30,7 @@ export interface BrokerOptions {
   readonly isPassedTopic?: ((topic: string) => boolean) | undefined
   /** Default: lets everybody in, to the rules of the loopback demo. */
   readonly gate?: Gate
+  readonly clock?: Clock
   /** Default: plain TCP. */
   readonly tls?: Pick<TlsKeeper, 'contextFor' | 'attach'>
 }
@@ -38,19 +41,20 @@ export interface BrokerOptions {
  */
 export class Broker implements BrokerLink {
   readonly name = 'broker'
-  readonly stats: BrokerStats = { oversize: 0, refused: 0, tlsFailures: 0 }
+  readonly stats: BrokerStats = noBrokerStats()
   readonly #settings: HubSettings['mqtt']
   readonly #ingest: Pick<Ingest, 'accept'>
   readonly #log: Log
   readonly #isReadableTopic: (filter: string) => boolean
   readonly #isPassedTopic: (topic: string) => boolean
   readonly #gate: Gate
+  readonly #clock: Clock
   readonly #tls: BrokerOptions['tls']
   /** Whom connections were taken for. A will is still asked for when its connection is gone. */
   readonly #callers = new WeakMap<Client, Caller>()
   /** Clients whose connection stands, from the moment that they were let in. */
   readonly #admitted = new Set<Client>()
-  readonly #sockets = new Set<Socket>()
+  readonly #connections: Connections
   /** Messages being stored. */
   readonly #storing = new Set<Promise<void>>()
   #aedes: Aedes | undefined
@@ -61,6 +65,7 @@ export class Broker implements BrokerLink {
     ingest,
     log,
     gate = demoGate(),
+    clock = systemClock,
     tls,
     isReadableTopic,
     isPassedTopic,
@@ -71,7 +76,9 @@ export class Broker implements BrokerLink {
     this.#ingest = ingest
     this.#log = log
     this.#gate = gate
+    this.#clock = clock
     this.#tls = tls
+    this.#connections = new Connections({ maxPerAddress: settings.maxConnectionsPerAddress, log })
   }
 
   /** The port that is listened on, once started. */
@@ -86,7 +93,7 @@ export class Broker implements BrokerLink {
 
   /** @throws PORT_IN_USE */
   async start(): Promise<void> {
-    const { host, port, maxConnections } = this.#settings
+    const { host, maxConnections } = this.#settings
     const requests = new WeakMap<Client, Omit<ConnectRequest, 'username' | 'password'>>()
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -148,16 +155,10 @@ export class Broker implements BrokerLink {
     server.maxConnections = maxConnections
     server.on('drop', () => this.stats.refused++)
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(port, host, () => {
-          server.off('error', reject)
-          resolve()
-        })
-      })
-    } catch (cause) {
+      await listen(server, this.#settings)
+    } catch (error) {
       await closeAedes(aedes)
-      throw listenFault(cause as NodeJS.ErrnoException, this.#settings)
+      throw error
     }
     server.on('error', failed)
     this.#aedes = aedes
@@ -172,7 +173,7 @@ export class Broker implements BrokerLink {
       server === undefined ? resolve() : server.close(() => resolve()),
     )
     if (this.#aedes !== undefined) await closeAedes(this.#aedes)
-    for (const socket of this.#sockets) socket.destroy()
+    this.#connections.destroy()
     await closed
     await Promise.allSettled(this.#storing)
   }
@@ -209,9 +210,11 @@ export class Broker implements BrokerLink {
     const context = this.#tls?.contextFor(host)
     // Sockets as they come, before any handshake.
     const track = (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.on('close', () => this.#sockets.delete(socket))
       if (this.#gate.blocks(socket.remoteAddress)) socket.destroy()
+      else if (!this.#connections.add(socket)) {
+        this.stats.addressRefused++
+        socket.destroy()
+      }
     }
     if (context === undefined) {
       return createServer(socket => {
@@ -245,17 +248,13 @@ export class Broker implements BrokerLink {
     socket.setNoDelay(true)
     socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS)
     const remote = socket.remoteAddress
-    const { maxPacketBytes } = this.#settings
-    aedes.handle(
-      new GuardedSocket({
-        socket,
-        maxPacketBytes,
-        onRefused: () => {
-          this.stats.oversize++
-          this.#log.warn({ remote, maxPacketBytes }, 'mqtt packet too large: connection closed')
-        },
-      }),
-    )
+    const logged = new Set<ConnectionLimit>()
+    const onLimit = (limit: ConnectionLimit) => {
+      this.stats[limit]++
+      if (!logged.has(limit)) this.#log.warn({ remote, limit }, 'mqtt limit reached')
+      logged.add(limit)
+    }
+    aedes.handle(new GuardedSocket({ socket, limits: this.#settings, clock: this.#clock, onLimit }))
   }
 
   /**
@@ -279,13 +278,6 @@ export class Broker implements BrokerLink {
     if (parseUplinkTopic(topic) === undefined) return
     await this.#ingest.accept(topic, typeof payload === 'string' ? Buffer.from(payload) : payload)
   }
-}
-
-function listenFault(cause: NodeJS.ErrnoException, { host, port }: HubSettings['mqtt']): SightlineError {
-  if (cause.code === 'EADDRINUSE') {
-    return fault('PORT_IN_USE', `MQTT port ${port} on ${host} is taken`, { cause })
-  }
-  return fault('CONFIG_INVALID', `mqtt.host, mqtt.port: ${messageOf(cause)}`, { cause })
 }
 
 async function closeAedes(aedes: Aedes): Promise<void> {

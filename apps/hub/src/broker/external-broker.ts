@@ -13,7 +13,7 @@ import type { OutgoingMessage } from '../ingest/ack-sender.ts'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { HubSettings } from '../settings.ts'
 import { BrokerConnection, type ConnectionSettings, type MqttVersion } from './broker-connection.ts'
-import type { BrokerLink, BrokerStats } from './broker-link.ts'
+import { type BrokerLink, type BrokerStats, noBrokerStats } from './broker-link.ts'
 
 /** Whose order does not matter, since every record has its number: they may come over several connections. */
 const RECORDS: readonly UplinkType[] = ['emb', 'event']
@@ -44,7 +44,7 @@ export interface ExternalBrokerOptions {
 export class ExternalBroker implements BrokerLink {
   readonly name = 'external broker'
   readonly port = 0
-  readonly stats: Readonly<BrokerStats> = { oversize: 0, refused: 0, tlsFailures: 0 }
+  readonly stats: Readonly<BrokerStats> = noBrokerStats()
   readonly #options: ExternalBrokerOptions
   readonly #retained = new Map<string, OutgoingMessage>()
   #main: BrokerConnection | undefined

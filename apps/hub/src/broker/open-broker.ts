@@ -12,7 +12,7 @@ export interface OpenBrokerOptions extends Omit<BrokerOptions, 'settings'> {
 /** The embedded broker, or the one that broker.url names. */
 export function openBroker({ settings, clock, ...options }: OpenBrokerOptions): BrokerLink {
   const { url } = settings.broker
-  if (url === undefined) return new Broker({ settings: settings.mqtt, ...options })
+  if (url === undefined) return new Broker({ settings: settings.mqtt, clock, ...options })
   const { ingest, log } = options
   return new ExternalBroker({ settings: { ...settings.broker, url }, ingest, clock, log })
 }

@@ -12,9 +12,10 @@ import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ADDRESS, batchOf, stateOf } from '../ingest/messages.ts'
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.ts'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
-const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50 }
+const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50, ...MQTT_LIMITS }
 const TIMEOUT_MS = 20_000
 
 /** Where the devices connect to. */

@@ -19,6 +19,7 @@ import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const SESSION = '01JD0000000000000000000000'
@@ -35,7 +36,13 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'broker-'))
   store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
   ingest = new Ingest({ store, publish: message => broker.publish(message), clock: systemClock, log })
-  const settings = { host: '127.0.0.1', port: 0, maxPacketBytes: MAX_PACKET_BYTES, maxConnections: 20 }
+  const settings = {
+    host: '127.0.0.1',
+    port: 0,
+    maxPacketBytes: MAX_PACKET_BYTES,
+    maxConnections: 20,
+    ...MQTT_LIMITS,
+  }
   broker = new Broker({ settings, ingest, log })
   await broker.start()
 })
@@ -257,7 +264,13 @@ describe('the broker', () => {
   })
 
   it('says when its port is taken, and stops twice without complaint', async () => {
-    const settings = { host: '127.0.0.1', port: broker.port, maxPacketBytes: 1024, maxConnections: 1 }
+    const settings = {
+      host: '127.0.0.1',
+      port: broker.port,
+      maxPacketBytes: 1024,
+      maxConnections: 1,
+      ...MQTT_LIMITS,
+    }
     const second = new Broker({ settings, ingest, log })
     await expect(second.start()).rejects.toMatchObject({ code: 'PORT_IN_USE' })
     await second.stop()

@@ -6,11 +6,18 @@ import type { Gate } from '@sightline/hub/broker/gatekeeper.js'
 import { demoGate } from '@sightline/hub/broker/gatekeeper.js'
 import { generate, type Packet, parser } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 /** The clauses are those of OASIS MQTT 3.1.1. */
 
 const log = createLog({ name: 'test', level: 'silent' })
-const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 64 * 1024, maxConnections: 100 }
+const SETTINGS = {
+  host: '127.0.0.1',
+  port: 0,
+  maxPacketBytes: 64 * 1024,
+  maxConnections: 100,
+  ...MQTT_LIMITS,
+}
 
 /** What `broker.access: open` lets do, with the identifier rule of every gate. */
 function openGate(): Gate {

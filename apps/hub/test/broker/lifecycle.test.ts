@@ -5,9 +5,10 @@ import { Broker } from '@sightline/hub/broker/broker.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ADDRESS, batchOf, stateOf } from '../ingest/messages.ts'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
-const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 2 }
+const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 2, ...MQTT_LIMITS }
 
 let broker: Broker
 const clients: MqttClient[] = []

@@ -9,10 +9,11 @@ import { connectAsync, type MqttClient } from 'mqtt'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ADDRESS, batchOf } from '../ingest/messages.ts'
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.ts'
+import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const ACL = fileURLToPath(new URL('../../../../deploy/mosquitto/sightline.acl', import.meta.url))
 const PASSWD = '/usr/bin/mosquitto_passwd'
-const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50 }
+const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50, ...MQTT_LIMITS }
 const HUB = 'sightline-hub'
 const DEVICE = 'plant~dock'
 const log = createLog({ name: 'test', level: 'silent' })

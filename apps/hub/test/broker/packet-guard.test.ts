@@ -17,7 +17,7 @@ describe('packet guard', () => {
     for (const size of [1, 2, 3, 7, 64, stream.length]) {
       const guard = new PacketGuard(1000)
       for (let at = 0; at < stream.length; at += size)
-        expect(guard.accept(stream.subarray(at, at + size))).toBe(true)
+        expect(guard.accept(stream.subarray(at, at + size))).toBe(Math.min(size, stream.length - at))
     }
   })
 
@@ -26,11 +26,25 @@ describe('packet guard', () => {
     const header = publish(0)
     expect(header.length).toBeGreaterThan(0)
     const announced = Uint8Array.of(0x30, 0x80, 0x84, 0xaf, 0x5f)
-    expect(new PacketGuard(1000).accept(announced)).toBe(false)
-    expect(new PacketGuard(1000).accept(publish(998))).toBe(false)
+    expect(new PacketGuard(1000).accept(announced)).toBeUndefined()
+    expect(new PacketGuard(1000).accept(publish(998))).toBeUndefined()
   })
 
   it('refuses a length of more than four bytes (MQTT 3.1.1, 2.2.3)', () => {
-    expect(new PacketGuard(2 ** 40).accept(Uint8Array.of(0x30, 0xff, 0xff, 0xff, 0xff, 0x01))).toBe(false)
+    expect(new PacketGuard(2 ** 40).accept(Uint8Array.of(0x30, 0xff, 0xff, 0xff, 0xff, 0x01))).toBeUndefined()
+  })
+
+  it('holds a PUBLISH back before its first byte, and asks again', () => {
+    const ping = generate({ cmd: 'pingreq' })
+    const stream = Buffer.concat([ping, publish(100), ping, publish(50), ping])
+    let allowed = 1
+    const guard = new PacketGuard(1000, () => allowed-- > 0)
+    const before = ping.length + publish(100).length + ping.length
+    expect(guard.accept(stream)).toBe(before)
+    expect(guard.packet).toBeUndefined()
+    allowed = 0
+    expect(guard.accept(stream.subarray(before))).toBe(0)
+    allowed = 1
+    expect(guard.accept(stream.subarray(before))).toBe(stream.length - before)
   })
 })

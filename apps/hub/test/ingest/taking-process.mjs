@@ -8,7 +8,13 @@ const log = createLog({ name: 'hub', level: 'warn' })
 const clock = systemClock
 const store = await openLmdbStore({ dir: process.argv[2], clock, log, minFreeBytes: 0 })
 const ingest = new Ingest({ store, publish: message => broker.publish(message), clock, log })
-const settings = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 10 }
+const settings = {
+  host: '127.0.0.1',
+  port: 0,
+  maxPacketBytes: 2 ** 20,
+  maxConnections: 10,
+  maxConnectionsPerAddress: 10,
+}
 const broker = new Broker({ settings, ingest, log })
 await broker.start()
 process.stdout.write(`${broker.port}\n`)
