@@ -51,6 +51,8 @@ function SaveDialog({ question, suggested, onSaved, onClose }: SaveDialogProps) 
   const [error, setError] = useState<ApiError>()
   const [saving, setSaving] = useState(false)
   const suggestions = useResource(JSON.stringify(question), signal => api.searchThresholds(question, signal))
+  /** Too few frames for the hub to tell how near a match must be. */
+  const young = suggestions.data?.length === 0
   const save = async (event: Event) => {
     event.preventDefault()
     setSaving(true)
@@ -101,12 +103,21 @@ function SaveDialog({ question, suggested, onSaved, onClose }: SaveDialogProps) 
             </select>
           )}
         </Field>
+        {young && (
+          <p class="hint" role="status">
+            It can be saved once 50 frames are stored: before, nothing tells how near a match must be.
+          </p>
+        )}
         {error !== undefined && <ErrorNote error={error} />}
         <footer class="modal-foot">
           <button type="button" class="button button-plain" onClick={onClose}>
             Cancel
           </button>
-          <button type="submit" class="button button-primary" disabled={saving || name.trim() === ''}>
+          <button
+            type="submit"
+            class="button button-primary"
+            disabled={saving || young || name.trim() === ''}
+          >
             {saving ? 'Saving…' : 'Save'}
           </button>
         </footer>
