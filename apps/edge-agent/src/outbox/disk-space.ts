@@ -27,6 +27,7 @@ export class DiskSpace {
   readonly #options: DiskSpaceOptions
   #checkedMs = Number.NEGATIVE_INFINITY
   #ceilingBytes = Number.POSITIVE_INFINITY
+  #vitalCeilingBytes = Number.POSITIVE_INFINITY
 
   constructor(options: DiskSpaceOptions) {
     this.#options = options
@@ -37,15 +38,25 @@ export class DiskSpace {
     return this.#ceilingBytes
   }
 
+  /** The same with incidents, which may also use half of what is left of the disk. */
+  get vitalCeilingBytes(): number {
+    return this.#vitalCeilingBytes
+  }
+
   /** Looks again when the last look is older than a second. */
   async refresh(usedBytes: number): Promise<void> {
     const { dir, clock, freeBytes, minFreeBytes } = this.#options
     if (clock.monotonic() - this.#checkedMs < CHECK_EVERY_MS) return
     this.#checkedMs = clock.monotonic()
-    if ((await freeBytes(dir)) >= minFreeBytes) this.#ceilingBytes = Number.POSITIVE_INFINITY
-    else if (this.#ceilingBytes === Number.POSITIVE_INFINITY) {
-      const { size } = await stat(join(dir, 'data.mdb'))
-      this.#ceilingBytes = Math.max(usedBytes, size / 2 - TABLES_BYTES)
+    const free = await freeBytes(dir)
+    if (free >= minFreeBytes) {
+      this.#ceilingBytes = Number.POSITIVE_INFINITY
+      this.#vitalCeilingBytes = Number.POSITIVE_INFINITY
+      return
     }
+    const { size } = await stat(join(dir, 'data.mdb'))
+    if (this.#ceilingBytes === Number.POSITIVE_INFINITY)
+      this.#ceilingBytes = Math.max(usedBytes, size / 2 - TABLES_BYTES)
+    this.#vitalCeilingBytes = Math.max((size * 3) / 4 - TABLES_BYTES, usedBytes + free / 2)
   }
 }

@@ -305,21 +305,19 @@ export class Outbox {
     return refused
   }
 
-  /** Drops the oldest until `bytes` more are within the limits. False when even that does not help. */
+  /** Drops the oldest of what matters less until `bytes` more are within the limits. False when even that does not help. */
   #makeRoom(totals: Totals, { bytes, vital }: Work): boolean {
     if (bytes === 0) return true
-    // Pages freed by a commit can be used only by the next one, hence room for twice the record.
     const limitBytes = this.#options.limits.maxBytes - bytes
-    const targetBytes = Math.min(limitBytes, this.#disk.ceilingBytes - 2 * bytes)
-    if (vital) {
-      // A full disk costs no incident: what is kept free is more than they need.
-      this.#ledger.shrinkTo(totals, Math.max(0, targetBytes), LESS_THAN_VITAL)
-      this.#ledger.shrinkTo(totals, Math.max(0, limitBytes))
-      return true
-    }
-    if (targetBytes < 0) return false
-    this.#ledger.shrinkTo(totals, targetBytes)
-    return true
+    // Pages freed by a commit can be used only by the next one, hence room for twice the record.
+    const roomOf = (ceilingBytes: number) => Math.min(limitBytes, ceilingBytes - 2 * bytes)
+    const { ceilingBytes, vitalCeilingBytes } = this.#disk
+    this.#ledger.shrinkTo(totals, Math.max(0, roomOf(ceilingBytes)), LESS_THAN_VITAL)
+    // A scarce disk costs no incident while there is any room left: what is kept free is more than they need.
+    const roomBytes = roomOf(vital ? vitalCeilingBytes : ceilingBytes)
+    if (roomBytes < 0) return false
+    if (vital) this.#ledger.shrinkTo(totals, roomBytes)
+    return totals.bytes <= roomBytes
   }
 }
 
