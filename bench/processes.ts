@@ -72,11 +72,13 @@ export interface RunningHub {
   readonly mqttPort: number
 }
 
-/** A hub on free ports, all settings at their defaults. */
-export async function startHub(dir: string): Promise<RunningHub> {
+/** A hub on free ports, with defaults for what `settings` does not say. */
+export async function startHub(dir: string, settings: object = {}): Promise<RunningHub> {
+  const config = join(dir, 'hub.yaml')
+  await writeFile(config, JSON.stringify(settings))
   const { program, match } = await Program.start(
     HUB,
-    ['serve'],
+    ['serve', '--config', config],
     { SIGHTLINE_DATA_DIR: join(dir, 'hub'), SIGHTLINE_HTTP_PORT: '0', SIGHTLINE_MQTT_PORT: '0' },
     /^hub ready: (http:\S+).* mqtt:\/\/\S+:(\d+)/,
   )
