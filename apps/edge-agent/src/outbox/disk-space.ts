@@ -3,8 +3,14 @@ import { join } from 'node:path'
 import type { Clock } from '@sightline/core'
 
 const CHECK_EVERY_MS = 1000
-/** What the file takes without any record, generously. */
-const TABLES_BYTES = 256 * 1024
+/**
+ * Pages of the file that are left unused when the disk is scarce: LMDB copies the pages that it changes and wants free ones
+ * in a row for a record. Tables without any record take their part of it.
+ */
+const SPARE_BYTES = 1024 * 1024
+const SPARE_SHARE = 1 / 8
+/** Of what is left of the disk; lets an outbox that is almost empty pass frames on while the disk is scarce. */
+const LEFT_SHARE = 1 / 4
 
 /** Free bytes of the disk that holds `dir`, for an ordinary user. */
 export async function freeBytesOf(dir: string): Promise<number> {
@@ -33,7 +39,7 @@ export class DiskSpace {
     this.#options = options
   }
 
-  /** What the records may take up together: no more than when space became scarce, or than half of the file. */
+  /** What the records may take up together: no more than the file as it was when space became scarce, less what is spared. */
   get ceilingBytes(): number {
     return this.#ceilingBytes
   }
@@ -55,8 +61,9 @@ export class DiskSpace {
       return
     }
     const { size } = await stat(join(dir, 'data.mdb'))
-    if (this.#ceilingBytes === Number.POSITIVE_INFINITY)
-      this.#ceilingBytes = Math.max(usedBytes, size / 2 - TABLES_BYTES)
-    this.#vitalCeilingBytes = Math.max((size * 3) / 4 - TABLES_BYTES, usedBytes + free / 2)
+    const spareBytes = Math.max(SPARE_BYTES, size * SPARE_SHARE)
+    const allowanceBytes = Math.min(SPARE_BYTES, free * LEFT_SHARE)
+    this.#ceilingBytes = Math.max(Math.min(this.#ceilingBytes, size - spareBytes), allowanceBytes)
+    this.#vitalCeilingBytes = Math.max(size - spareBytes / 2, usedBytes + 2 * allowanceBytes)
   }
 }

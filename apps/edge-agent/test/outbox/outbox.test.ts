@@ -261,11 +261,12 @@ describe('Outbox limits', () => {
     const outbox = await openOutbox({
       clock,
       freeBytes: async () => freeBytes,
-      limits: { maxBytes: 1e9, minFreeDiskBytes: 1e6 },
+      limits: { maxBytes: 1e9, minFreeDiskBytes: 1e7 },
     })
     for (let i = 0; i < 60; i++) await outbox.append(big())
     const { bytes } = outbox.counts
-    freeBytes = 1000
+    // A quarter of what is left is what the records have now.
+    freeBytes = 4 * bytes
     await clock.advance(1000)
     for (let i = 0; i < 30; i++) await outbox.append(big())
     expect(outbox.counts.bytes).toBeLessThanOrEqual(bytes)
@@ -280,7 +281,7 @@ describe('Outbox limits', () => {
 
   it('refuses frames on a full disk when there is nothing to drop, but records incidents', async () => {
     const outbox = await openOutbox({
-      freeBytes: async () => 0,
+      freeBytes: async () => 8000,
       limits: { maxBytes: 1e9, minFreeDiskBytes: 1e6 },
     })
     await expect(outbox.append(big())).rejects.toMatchObject({ code: 'STORE_FAILED' })
