@@ -337,6 +337,7 @@ describe('the service', () => {
         'rank',
         'review',
         'review/{incident}',
+        'quarantine',
         'rule-packs',
         'rule-packs/{name}/add',
         'rules',
@@ -365,7 +366,9 @@ describe('the service', () => {
         'system',
         'users',
         'users/{name}',
-      ].map(path => `/api/v1/${path}`),
+      ]
+        .map(path => `/api/v1/${path}`)
+        .sort(),
     )
     const system = await call('/api/v1/system')
     expect(system.body).toMatchObject({
