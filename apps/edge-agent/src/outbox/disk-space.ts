@@ -9,7 +9,7 @@ const CHECK_EVERY_MS = 1000
  */
 const SPARE_BYTES = 1024 * 1024
 const SPARE_SHARE = 1 / 8
-/** Of what is left of the disk; lets an outbox that is almost empty pass frames on while the disk is scarce. */
+/** Of the file and of what is left of the disk; lets an outbox that is almost empty pass frames on while the disk is scarce. */
 const LEFT_SHARE = 1 / 4
 
 /** Free bytes of the disk that holds `dir`, for an ordinary user. */
@@ -44,7 +44,7 @@ export class DiskSpace {
     return this.#ceilingBytes
   }
 
-  /** The same with incidents, which may also use half of what is left of the disk. */
+  /** The same with incidents, which may also use a part of what is left of the disk. */
   get vitalCeilingBytes(): number {
     return this.#vitalCeilingBytes
   }
@@ -62,8 +62,10 @@ export class DiskSpace {
     }
     const { size } = await stat(join(dir, 'data.mdb'))
     const spareBytes = Math.max(SPARE_BYTES, size * SPARE_SHARE)
-    const allowanceBytes = Math.min(SPARE_BYTES, free * LEFT_SHARE)
+    // A disk may fill up before the next look: what is promised here must fit into the file as it is.
+    const allowanceBytes = Math.min(size, free) * LEFT_SHARE
     this.#ceilingBytes = Math.max(Math.min(this.#ceilingBytes, size - spareBytes), allowanceBytes)
-    this.#vitalCeilingBytes = Math.max(size - spareBytes / 2, usedBytes + 2 * allowanceBytes)
+    const growsToBytes = free > SPARE_BYTES ? usedBytes + free * LEFT_SHARE : 0
+    this.#vitalCeilingBytes = Math.max(size - spareBytes / 2, size / 2, growsToBytes)
   }
 }
