@@ -1,5 +1,6 @@
 import { cp, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fault } from '@sightline/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
 import {
@@ -47,11 +48,19 @@ describe('a fleet', () => {
   }
   const device = `devices/default/${NODE}`
   const config = () => call('GET', `${device}/config`)
-  const inSync = () =>
-    eventually('configuration in force', async () => {
-      const found = await config()
-      return found.drift.state === 'in-sync' ? found : undefined
-    })
+  // biome-ignore lint/suspicious/noExplicitAny: as `call`
+  async function inSync(): Promise<any> {
+    let last: Awaited<ReturnType<typeof config>>
+    try {
+      return await eventually('configuration in force', async () => {
+        last = await config()
+        return last.drift.state === 'in-sync' ? last : undefined
+      })
+    } catch (cause) {
+      const seen = JSON.stringify({ drift: last?.drift, reported: last?.reported })
+      throw fault('INTERNAL', `not in sync: ${seen}\nagent:\n${agent.stderr.slice(-3000)}`, { cause })
+    }
+  }
   async function command(name: string, args: Record<string, unknown> = {}) {
     const { id, status } = await call('POST', `${device}/commands`, { command: name, args })
     expect(status).toBe('sent')

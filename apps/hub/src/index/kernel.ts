@@ -55,7 +55,7 @@ export function kernelOver(memory: SharedMemory): Kernel {
 }
 
 const [QUERY, ROWS, STRIDE, IDS, COUNT, OUT] = [0, 1, 2, 3, 4, 5]
-const [ROW, AT, TODO] = [6, 7, 8]
+const [ROW, AT, REMAINING] = [6, 7, 8]
 const SUMS = [9, 10, 11, 12]
 
 const get = (local: number) => [0x20, local]
@@ -107,12 +107,12 @@ function products({ rowStep, queryStep, accumulate, addSums, lane, addLanes, sto
   const body = loop(
     SUMS.flatMap(sum => [0xfd, 0x0c, ...Array<number>(16).fill(0), ...set(sum)]),
     [...get(IDS), 0x28, 2, 0, ...get(STRIDE), ...multiply, ...get(ROWS), ...add, ...set(ROW)],
-    [...get(QUERY), ...set(AT), ...get(STRIDE), ...set(TODO)],
+    [...get(QUERY), ...set(AT), ...get(STRIDE), ...set(REMAINING)],
     loop(
       SUMS.flatMap((sum, part) => [...get(sum), ...accumulate(part), ...addSums, ...set(sum)]),
       advance(ROW, rowStep),
       advance(AT, queryStep),
-      countDown(TODO, rowStep),
+      countDown(REMAINING, rowStep),
     ),
     SUMS.slice(1).flatMap(sum => [...get(whole), ...get(sum), ...addSums, ...set(whole)]),
     [...get(OUT), ...get(whole), ...lane(0)],
