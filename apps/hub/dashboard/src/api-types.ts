@@ -133,6 +133,10 @@ export interface NodeCamera {
   readonly camera: string
   readonly status: 'starting' | 'running' | 'failed'
   readonly lastFrameAt: string | null
+  /** Frames that the camera gave of late. */
+  readonly framesPerSecond?: number
+  /** Frame in to verdicts recorded. */
+  readonly decisionP95Ms?: number
   readonly error?: string
 }
 
