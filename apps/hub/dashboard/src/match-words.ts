@@ -27,11 +27,11 @@ export function matchWords({ score, percentile }: Pick<Hit, 'score' | 'percentil
 }
 
 function oddsWords(times: number): string {
-  const subject = 'likely to be what was asked for as a typical stored frame'
-  if (times > MOST_TIMES) return `More than ${MOST_TIMES} times as ${subject}`
-  if (times >= 1.5) return `About ${rounded(times)} times as ${subject}`
-  if (times > 0.67) return `About as ${subject}`
-  return `Less ${subject.replace(' as a', ' than a')}`
+  const meant = 'likely to be what was asked for'
+  const typical = 'a typical stored frame'
+  if (times > MOST_TIMES) return `More than ${MOST_TIMES} times as ${meant} as ${typical}`
+  if (times >= 1.25) return `About ${rounded(times)} times as ${meant} as ${typical}`
+  return times > 0.8 ? `About as ${meant} as ${typical}` : `Less ${meant} than ${typical}`
 }
 
 function rankWords(percentile: number): string {
