@@ -51,6 +51,12 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
       <div class="drawer-picture">
         <Thumbnail url={frame.thumbnailUrl} alt={`Frame of camera ${camera}`} />
       </div>
+      {frame.thumbnailUrl === null && (
+        <p class="hint">
+          No picture of this frame is stored: its device or its site keeps none. It can be searched and
+          compared all the same.
+        </p>
+      )}
       <div class="actions">
         <a class="button button-primary" href={formatHash('search', { like: frame.id })}>
           <Icon name="similar" /> More like this
