@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import {
   type Ack,
   createLog,
-  encodeJson,
   encodeMessagePack,
   nodeTopic,
   systemClock,
@@ -19,6 +18,7 @@ import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stateOf } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
@@ -126,20 +126,7 @@ describe('ingest over MQTT', () => {
     const device = await client('plant.dock')
     await device.publishAsync(nodeTopic('emb', address), batch([1, 2]), { qos: 1 })
     const ack = await acks(device)
-    const state = {
-      v: 1,
-      online: true,
-      at: 1,
-      session: SESSION,
-      agent: '0',
-      fingerprint: 'f',
-      provider: 'cpu',
-      rulesGroup: 'all',
-      rulesVersion: 0,
-      configVersion: 0,
-      cameras: [],
-    }
-    await device.publishAsync(nodeTopic('state', address), encodeJson(state), { qos: 1, retain: true })
+    await device.publishAsync(nodeTopic('state', address), stateOf(), { qos: 1, retain: true })
     expect(await ack(each => each.upTo === 2)).toBeDefined()
     expect(store.nodes()[0]?.state?.online).toBe(true)
   })
