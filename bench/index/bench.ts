@@ -23,7 +23,9 @@ const PORTION = 4096
 const MAX_TAIL = 4096
 /** The same for a million: a backlog that is caught up with, each vector built into a graph twice, not four times. */
 const LARGE = 1_000_000
-const LARGE_TAIL = 65_536
+const LARGE_TAIL = 131_072
+/** Queries of what compares all of a million vectors each time. */
+const LARGE_QUERIES = 25
 /** Vectors that come in while others search: enough for two segments. */
 const INGESTED = 8192
 
@@ -75,17 +77,19 @@ async function ofSize(set: ClusteredSet, dir: string): Promise<Pick<Section, 'co
       k: K,
     }
     said(size, 'asking')
-    const besideFlat = await besideExact(contest, { name: 'brute force in JavaScript', search: exact })
+    const few = count < LARGE ? queries : queries.slice(0, LARGE_QUERIES)
+    const bruteForce = { name: 'brute force in JavaScript', search: exact }
+    const besideFlat = await besideExact({ ...contest, queries: few }, bruteForce)
     const besideBare = await besideRival(contest, bare, 'at most 1.30')
     said(size, 'asking pgvector')
     const besidePgvector = await contestPgvector(contest, set)
     said(size, 'filters')
     const { effort: ef } = besideBare
     const life = [
-      ...(await filtered({ ours: segments, exact: flat, bare, ef, queries, k: K })),
+      ...(await filtered({ ours: segments, exact: flat, bare, ef, queries: few, k: K })),
       await eventLoopDelays(
         { Sightline: contest.ours, 'brute force': exact, 'hnswlib-node': await bare.at(ef) },
-        queries.slice(0, 100),
+        few.slice(0, 100),
       ),
       bytesFigure({ memory: stats.bytes, disk: bytesIn(dir), bare: bare.bytes(`${dir}-bare`), count }),
     ]
