@@ -143,6 +143,10 @@ export const ERRORS = {
     400,
     'The sender speaks another protocol version or is broken; the payload was quarantined.',
   ),
+  PICTURE_WITHHELD: spec(
+    403,
+    'Nothing, if no picture of this camera is to be seen; otherwise change `thumbnails` of the camera, of the device or of the site.',
+  ),
   PORT_IN_USE: spec(
     500,
     'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT, SIGHTLINE_AGENT_HTTP_PORT).',
