@@ -34,6 +34,9 @@ import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
+import { PictureGate } from './privacy/picture-gate.ts'
+import { PictureSweep } from './privacy/picture-sweep.ts'
+import { PictureRules } from './privacy/settings.ts'
 import { Eraser } from './retention/eraser.ts'
 import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
@@ -100,13 +103,17 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const fleet = fleetTables(store.environment)
   const shadow = new Shadow({ tables: fleet, publish, clock, log })
   const commands = new Commands({ tables: fleet, publish, clock, log })
+  const pictureRules = new PictureRules(settings.thumbnails)
+  const pictures = new PictureGate({ rules: pictureRules })
   const ingest: Ingest = new Ingest({
     store,
     publish,
     fleet: {
       takeReported: (address, reported) => shadow.takeReported(address, reported),
-      takeReply: (address, reply) => commands.takeReply(address, reply),
+      takeReply: async (address, reply) =>
+        commands.takeReply(address, await pictures.admitReply(address.site, reply)),
     },
+    pictures,
     clock,
     log,
   })
@@ -147,7 +154,15 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   })
   const probe = new RecallProbe({ index, clock, log })
   const eraser = new Eraser({ store, index, log })
-  const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
+  const sweep = new PictureSweep({ rules: pictureRules, store, clock, log })
+  const retention = new Retention({
+    settings: settings.retention,
+    store,
+    eraser,
+    pictures: sweep,
+    clock,
+    log,
+  })
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
     settings,
@@ -231,7 +246,20 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     tls,
   })
   metrics.observe(
-    hubProbes({ search, model, index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }),
+    hubProbes({
+      search,
+      model,
+      index,
+      broker,
+      ingest,
+      probe,
+      eraser,
+      pictures,
+      sweep,
+      gate,
+      tls,
+      prompts: ruleParts.prompts,
+    }),
   )
   observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.

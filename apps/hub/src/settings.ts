@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import { brokerLimits } from './broker/limit-settings.ts'
 import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
+import { ThumbnailSettings, thumbnailFaults } from './privacy/settings.ts'
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535, description: '0: any free port.' })
 const MIB = 1024 * 1024
@@ -268,6 +269,7 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    thumbnails: ThumbnailSettings,
     retention: Type.Object(
       {
         days: Type.Number({
@@ -342,6 +344,7 @@ export function checkHubSettings(settings: HubSettings): HubSettings {
     faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
   if (tls.mode === 'always' && tls.terminated)
     faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  faults.push(...thumbnailFaults(settings.thumbnails))
   const { url, username, passwordFile, caFile } = broker
   if (url === undefined && (username ?? passwordFile ?? caFile) !== undefined)
     faults.push({ path: 'broker', message: 'username, passwordFile and caFile go with url' })

@@ -27,6 +27,7 @@ import { newestFrames } from './frame-list.ts'
 import { embeddedFrame, listedFrame, scanFrames } from './frame-rows.ts'
 import { openTables, rowCount, sessionKey, type Tables } from './lmdb-tables.ts'
 import { touchNode } from './node-rows.ts'
+import { listPictures, putPictures } from './picture-rows.ts'
 import type {
   AppendResult,
   CameraName,
@@ -43,11 +44,13 @@ import type {
   Label,
   NodeRecord,
   OrdRange,
+  PictureChange,
   QuarantineEntry,
   RecordStore,
   Review,
   RuleDocument,
   StoreCounts,
+  StoredPicture,
 } from './record-store.ts'
 import { newestLabels, putReview, removeReview } from './review-rows.ts'
 
@@ -138,6 +141,14 @@ class LmdbStore implements RecordStore {
   thumbnail(id: string): Uint8Array | undefined {
     const ord = this.#tables.ords.get(id)
     return ord === undefined ? undefined : this.#tables.thumbnails.get(ord)
+  }
+
+  pictures(after: number, limit: number): StoredPicture[] {
+    return listPictures(this.#tables, after, limit)
+  }
+
+  putPictures(changes: readonly PictureChange[]): Promise<void> {
+    return this.#committer.run(() => putPictures(this.#tables, changes))
   }
 
   scan(after: number): Iterable<EmbeddedFrame> {

@@ -18,6 +18,8 @@ export interface Frame {
   readonly fingerprint: string
   readonly verdicts: readonly Verdict[]
   readonly hasThumbnail: boolean
+  /** Whether the hub has blurred its thumbnail. */
+  readonly blurred?: boolean
 }
 
 /** A frame with its embedding: L2-normalised, of the length that its model's fingerprint implies. */
@@ -27,6 +29,7 @@ export interface EmbeddedFrame extends Frame {
 
 export type NewFrame = Pick<EmbeddedFrame, 'seq' | 'camera' | 'capturedAt' | 'vector' | 'verdicts'> & {
   readonly thumbnail?: Uint8Array | undefined
+  readonly blurred?: boolean | undefined
 }
 
 /** The life of one incident, folded from its events. */
@@ -121,6 +124,15 @@ export interface DeletedFrames {
   readonly next: number | undefined
 }
 
+/** A frame's thumbnail, without its bytes. */
+export type StoredPicture = Pick<Frame, 'ord' | 'id' | 'site' | 'capturedAt'> & { readonly blurred: boolean }
+
+export interface PictureChange {
+  readonly ord: number
+  /** Blurred; undefined: none any more. */
+  readonly thumbnail: Uint8Array | undefined
+}
+
 export interface DeletedIncidents {
   readonly incidents: number
   readonly reviews: number
@@ -209,6 +221,10 @@ export interface RecordStore {
   ordOf(id: string): number | undefined
   frameByOrd(ord: number): EmbeddedFrame | undefined
   thumbnail(id: string): Uint8Array | undefined
+  /** Thumbnails of frames above `after`, in storage order. */
+  pictures(after: number, limit: number): StoredPicture[]
+  /** Replaces thumbnails by blurred ones or removes them, durably; what is gone meanwhile stays gone. @throws STORE_FAILED */
+  putPictures(changes: readonly PictureChange[]): Promise<void>
   /** Frames in storage order with `ord` > `after`. */
   scan(after: number): Iterable<EmbeddedFrame>
   frameSource(): FrameSource

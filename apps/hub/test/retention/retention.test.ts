@@ -50,6 +50,7 @@ const retention = (settings: { days?: number; maxFramesPerCamera?: number }) =>
     settings: { days: 0, maxFramesPerCamera: 0, ...settings },
     store,
     eraser,
+    pictures: { sweep: async () => {} },
     clock,
     log,
   })
