@@ -195,8 +195,11 @@ describe.each(IMPLEMENTATIONS)('record store: %s', (_name, open) => {
 
     it('takes frames away with vectors, thumbnails and names, a step at a time, and for good', async () => {
       const filter = { node: 'dock', camera: 'gate', from: 0, to: 16_000 }
+      const expected = { ords: [1, 3, 5, 7, 9], thumbnails: 5, bytes: 5 * (32 + 100), next: 9 }
+      expect(store.measureFrames({ filter, after: 0, rows: 5 })).toMatchObject(expected)
+      expect(store.counts().frames).toBe(21)
       const first = await store.deleteFrames({ filter, after: 0, rows: 5 })
-      expect(first).toEqual({ ords: [1, 3, 5, 7, 9], thumbnails: 5, bytes: 5 * (32 + 100), next: 9 })
+      expect(first).toEqual({ ...expected, receivedFrom: 5_000_000 })
       const second = await store.deleteFrames({ filter, after: first.next!, rows: 50 })
       expect(second.ords).toEqual([11, 13, 15])
       expect(second.next).toBeUndefined()

@@ -34,6 +34,7 @@ import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
+import { Forgetter } from './privacy/forgetter.ts'
 import { PictureGate } from './privacy/picture-gate.ts'
 import { PictureSweep } from './privacy/picture-sweep.ts'
 import { PictureRules } from './privacy/settings.ts'
@@ -47,6 +48,7 @@ import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
+import { SnapshotLedger } from './store/snapshot-ledger.ts'
 import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
@@ -153,16 +155,6 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
         : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
-  const eraser = new Eraser({ store, index, log })
-  const sweep = new PictureSweep({ rules: pictureRules, store, clock, log })
-  const retention = new Retention({
-    settings: settings.retention,
-    store,
-    eraser,
-    pictures: sweep,
-    clock,
-    log,
-  })
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
     settings,
@@ -181,6 +173,22 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
+  const eraser = new Eraser({ store, index, saved, log })
+  const sweep = new PictureSweep({ rules: pictureRules, store, clock, log })
+  const retention = new Retention({
+    settings: settings.retention,
+    store,
+    eraser,
+    pictures: sweep,
+    clock,
+    log,
+  })
+  const forgetter = new Forgetter({
+    eraser,
+    references: { examples: ruleParts.examples, rules, commands, store, learner },
+    snapshots: new SnapshotLedger(store),
+    audit,
+  })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
   const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
@@ -229,7 +237,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       shadow,
       commands,
       health,
-      eraser,
+      forgetter,
       people,
       ruleParts,
       audit,

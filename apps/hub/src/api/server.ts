@@ -20,7 +20,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
-import type { Eraser } from '../retention/eraser.ts'
+import type { Forgetter } from '../privacy/forgetter.ts'
 import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { SavedSearches } from '../search/saved-searches.ts'
@@ -86,7 +86,7 @@ export interface ApiParts {
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
-  readonly eraser: Eraser
+  readonly forgetter: Forgetter
   readonly people: People
   readonly saved: SavedSearches
   readonly importer: Importer
@@ -158,7 +158,7 @@ export class HttpApi implements Service {
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
-    const { moderator, backtest, reviews, ruleParts, eraser, people } = parts
+    const { moderator, backtest, reviews, ruleParts, forgetter, people } = parts
     const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
     const cookie = new SessionCookie({ secure: tls.terminated || context !== undefined })
@@ -198,7 +198,7 @@ export class HttpApi implements Service {
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
-        await api.register(eraseRoutes, { eraser, audit: parts.audit, desk: parts.devices.desk })
+        await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })

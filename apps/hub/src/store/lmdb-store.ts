@@ -18,6 +18,8 @@ import {
   findFrames,
   forgetEmptyCameras,
   listOrds,
+  measureFrames,
+  measureIncidents,
   removeFrames,
 } from './delete-frames.ts'
 import { DiskGuard } from './disk-guard.ts'
@@ -173,12 +175,21 @@ class LmdbStore implements RecordStore {
 
   async deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames> {
     const { ords, next } = findFrames(this.#tables, deletion)
-    if (ords.length === 0) return { ords, thumbnails: 0, bytes: 0, next }
+    if (ords.length === 0) return { ...measureFrames(this.#tables, []), next }
     return this.#committer.run(() => {
       const removed = removeFrames(this.#tables, ords)
       forgetEmptyCameras(this.#tables, deletion.filter)
       return { ...removed, next }
     })
+  }
+
+  measureFrames(deletion: FrameDeletion): DeletedFrames {
+    const { ords, next } = findFrames(this.#tables, deletion)
+    return { ...measureFrames(this.#tables, ords), next }
+  }
+
+  measureIncidents(filter: IncidentFilter): Omit<DeletedIncidents, 'more'> {
+    return measureIncidents(this.#tables, filter)
   }
 
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents> {
@@ -276,6 +287,14 @@ class LmdbStore implements RecordStore {
 
   quarantined(): QuarantineEntry[] {
     return [...this.#tables.quarantine.getRange({ reverse: true })].map(({ value }) => value)
+  }
+
+  deleteQuarantined(matches: (entry: QuarantineEntry) => boolean): Promise<number> {
+    return this.#committer.run(() => {
+      const found = [...this.#tables.quarantine.getRange()].filter(({ value }) => matches(value))
+      for (const { key } of found) this.#tables.quarantine.remove(key)
+      return found.length
+    })
   }
 
   counts(): StoreCounts {

@@ -120,6 +120,8 @@ export interface DeletedFrames {
   readonly thumbnails: number
   /** Of vectors and thumbnails. */
   readonly bytes: number
+  /** Hub time at which the oldest of them came, milliseconds since the epoch; undefined when there are none. */
+  readonly receivedFrom: number | undefined
   /** `after` of the next step; undefined when this was the last. */
   readonly next: number | undefined
 }
@@ -239,6 +241,10 @@ export interface RecordStore {
    * @throws STORE_FAILED when the step could not be stored; nothing of it is then deleted
    */
   deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames>
+  /** What a step of `deleteFrames` would delete. */
+  measureFrames(deletion: FrameDeletion): DeletedFrames
+  /** Incidents that `deleteIncidents` would delete, and their reviews. */
+  measureIncidents(filter: IncidentFilter): Omit<DeletedIncidents, 'more'>
   /** Deletes incidents that began and ended within the filter's time, and their reviews; `limit` of them. @throws STORE_FAILED */
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents>
   /** Forgets what a node said of itself; true when it was known. Its records are deleted apart. @throws STORE_FAILED */
@@ -267,6 +273,8 @@ export interface RecordStore {
   /** Keeps an undecodable payload for inspection, newest `limit` only. */
   quarantine(entry: QuarantineEntry): Promise<void>
   quarantined(): QuarantineEntry[]
+  /** Deletes those for which it is true; resolves with how many. @throws STORE_FAILED */
+  deleteQuarantined(matches: (entry: QuarantineEntry) => boolean): Promise<number>
   counts(): StoreCounts
   close(): Promise<void>
 }
