@@ -11,6 +11,7 @@ import type { BrokerLink } from './broker/broker-link.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { openBroker } from './broker/open-broker.ts'
 import { DriftReport } from './drift/drift-report.ts'
+import { PictureFetcher } from './fetch/picture-fetcher.ts'
 import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
@@ -228,6 +229,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       search,
       saved,
       importer,
+      pictures: new PictureFetcher({ settings: settings.searchByUrl }),
       drift,
       clock,
       models,

@@ -2,6 +2,7 @@ import { fault, faultLines, LOG_LEVELS, NAME_PATTERN, type SchemaFault } from '@
 import { PROVIDERS } from '@sightline/core/clip/providers.js'
 import { type Static, Type } from 'typebox'
 import { brokerLimits } from './broker/limit-settings.ts'
+import { SearchByUrlSettings, searchByUrlFaults } from './fetch/settings.ts'
 import { PostgresIndexSettings } from './index/pgvector/settings.ts'
 import { isLoopback } from './loopback.ts'
 import { ThumbnailSettings, thumbnailFaults } from './privacy/settings.ts'
@@ -270,6 +271,7 @@ export const HubSettings = Type.Object(
       { additionalProperties: false, default: {} },
     ),
     thumbnails: ThumbnailSettings,
+    searchByUrl: SearchByUrlSettings,
     retention: Type.Object(
       {
         days: Type.Number({
@@ -344,7 +346,7 @@ export function checkHubSettings(settings: HubSettings): HubSettings {
     faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
   if (tls.mode === 'always' && tls.terminated)
     faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
-  faults.push(...thumbnailFaults(settings.thumbnails))
+  faults.push(...thumbnailFaults(settings.thumbnails), ...searchByUrlFaults(settings.searchByUrl))
   const { url, username, passwordFile, caFile } = broker
   if (url === undefined && (username ?? passwordFile ?? caFile) !== undefined)
     faults.push({ path: 'broker', message: 'username, passwordFile and caFile go with url' })

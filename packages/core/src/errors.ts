@@ -235,6 +235,22 @@ export const ERRORS = {
     403,
     'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
   ),
+  URL_NO_PICTURE: spec(
+    422,
+    'Give the address of the picture itself, a JPEG, PNG or WebP file, not of a page that shows it; searchByUrl.maxBytes is the limit.',
+  ),
+  URL_REFUSED: spec(
+    403,
+    'Use an http or https address on the public internet, or save the picture and search by the file; an admin can open a network with searchByUrl.allow.',
+  ),
+  URL_SEARCH_OFF: spec(
+    403,
+    'Save the picture and search by the file, or have an admin set searchByUrl.enabled.',
+  ),
+  URL_UNREACHABLE: spec(
+    502,
+    'Open the address in a browser; if it works there, save the picture and search by the file.',
+  ),
   USER_EXISTS: spec(409, 'Choose another name, or change that user.'),
   USER_UNKNOWN: spec(404, 'List the users with sightline-hub users list.'),
 } as const satisfies Record<string, ErrorSpec>

@@ -10,6 +10,7 @@ import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { People } from '../auth/people.ts'
 import type { DriftReport } from '../drift/drift-report.ts'
+import type { PictureFetcher } from '../fetch/picture-fetcher.ts'
 import type { Commands } from '../fleet/commands.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
 import type { Shadow } from '../fleet/shadow.ts'
@@ -32,6 +33,7 @@ import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
 import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
+import { installPictureUrls } from './picture-urls.ts'
 import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
@@ -46,6 +48,7 @@ import { indexFrameRoutes } from './routes/index-frames.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
+import { pictureRoutes } from './routes/pictures.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { exampleRoutes } from './routes/rule-examples.ts'
@@ -90,6 +93,7 @@ export interface ApiParts {
   readonly people: People
   readonly saved: SavedSearches
   readonly importer: Importer
+  readonly pictures: PictureFetcher
   readonly drift: DriftReport
   readonly clock: Pick<Clock, 'now'>
 }
@@ -192,9 +196,13 @@ export class HttpApi implements Service {
     })
     await app.register(
       async api => {
-        await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
-        await api.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
-        await api.register(zeroShotRoutes, { search })
+        await api.register(async questions => {
+          installPictureUrls(questions, parts.pictures)
+          await questions.register(searchRoutes, { search, seconds: metrics.searchSeconds })
+          await questions.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
+          await questions.register(zeroShotRoutes, { search })
+        })
+        await api.register(pictureRoutes, { pictures: parts.pictures })
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
@@ -221,6 +229,7 @@ export class HttpApi implements Service {
           model,
           index,
           version,
+          searchByUrl: parts.pictures.enabled,
           ingested: () => ({ ...ingest.stats }),
         })
         const openapi = { config: { role: 'viewer', limited: true }, schema: { hide: true } } as const
