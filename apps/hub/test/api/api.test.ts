@@ -354,6 +354,7 @@ describe('the service', () => {
         'rules/{id}',
         'rules/{id}/backtest',
         'search',
+        'search/picture',
         'searches',
         'searches/threshold',
         'searches/{id}',
