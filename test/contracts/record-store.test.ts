@@ -230,6 +230,31 @@ describe.each(IMPLEMENTATIONS)('record store: %s', (_name, open) => {
       expect(store.lastOrd()).toBe(21)
     })
 
+    it('blurs and takes away thumbnails without their frames', async () => {
+      const listed = store.pictures(0, 2)
+      expect(listed).toMatchObject([
+        { ord: 1, id: `plant~dock~${SESSION}~1`, site: 'plant', blurred: false },
+        { ord: 2 },
+      ])
+      const blurred = Uint8Array.of(1, 2, 3)
+      await store.deleteFrames({ filter: {}, after: 2, upTo: 3, rows: 1 })
+      await store.putPictures([
+        { ord: 1, thumbnail: blurred },
+        { ord: 2, thumbnail: undefined },
+        { ord: 3, thumbnail: blurred },
+        { ord: 21, thumbnail: blurred },
+      ])
+      await reopen()
+      expect(store.pictures(0, 2).map(({ ord, blurred }) => [ord, blurred])).toEqual([
+        [1, true],
+        [4, false],
+      ])
+      expect(new Uint8Array(store.thumbnail(listed[0]!.id)!)).toEqual(blurred)
+      expect(store.frameByOrd(2)).toMatchObject({ hasThumbnail: false })
+      // Neither a frame that is gone nor one without a thumbnail gets one.
+      expect(store.counts()).toMatchObject({ frames: 20, thumbnails: 18 })
+    })
+
     it('forgets a camera without frames, and leaves frames above the limit', async () => {
       await store.deleteFrames({ filter: { camera: 'gate' }, after: 0, upTo: 9, rows: 99 })
       expect(store.cameras()).toContainEqual({ site: 'plant', node: 'dock', camera: 'gate' })
