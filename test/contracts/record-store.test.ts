@@ -459,6 +459,8 @@ describe.each(IMPLEMENTATIONS)('record store: %s', (_name, open) => {
     const kept = store.quarantined()
     expect(kept).toHaveLength(1000)
     expect([kept[0]!.bytes, kept.at(-1)!.bytes]).toEqual([1004, 5])
+    expect(await store.deleteQuarantined(({ bytes }) => bytes >= 10)).toBe(995)
+    expect(store.quarantined().map(({ bytes }) => bytes)).toEqual([9, 8, 7, 6, 5])
   })
 })
 

@@ -35,12 +35,9 @@ import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
-import { Forgetter } from './privacy/forgetter.ts'
+import { createPrivacy } from './privacy/create-privacy.ts'
 import { PictureGate } from './privacy/picture-gate.ts'
-import { PictureSweep } from './privacy/picture-sweep.ts'
 import { PictureRules } from './privacy/settings.ts'
-import { Eraser } from './retention/eraser.ts'
-import { Retention } from './retention/retention.ts'
 import { createRules } from './rules/create-rules.ts'
 import { teachOnThread } from './rules/teach.ts'
 import { SavedSearches } from './search/saved-searches.ts'
@@ -49,7 +46,6 @@ import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
-import { SnapshotLedger } from './store/snapshot-ledger.ts'
 import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
@@ -174,21 +170,15 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
-  const eraser = new Eraser({ store, index, saved, log })
-  const sweep = new PictureSweep({ rules: pictureRules, store, clock, log })
-  const retention = new Retention({
-    settings: settings.retention,
+  const { eraser, sweep, retention, forgetter } = createPrivacy({
+    settings,
+    rules: pictureRules,
     store,
-    eraser,
-    pictures: sweep,
-    clock,
-    log,
-  })
-  const forgetter = new Forgetter({
-    eraser,
-    references: { examples: ruleParts.examples, rules, commands, store, learner },
-    snapshots: new SnapshotLedger(store),
+    index,
+    saved,
+    references: { examples: ruleParts.examples, rules, commands, learner },
     audit,
+    context: { clock, log },
   })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
   const drift = new DriftReport({ store, model, clock })
@@ -257,17 +247,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   })
   metrics.observe(
     hubProbes({
-      search,
-      model,
-      index,
-      broker,
-      ingest,
-      probe,
-      eraser,
-      pictures,
-      sweep,
-      gate,
-      tls,
+      ...{ search, model, index, broker, ingest, probe, gate, tls, eraser, pictures, sweep },
       prompts: ruleParts.prompts,
     }),
   )

@@ -33,7 +33,6 @@ import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
 import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
-import { installPictureUrls } from './picture-urls.ts'
 import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
@@ -48,21 +47,19 @@ import { indexFrameRoutes } from './routes/index-frames.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
-import { pictureRoutes } from './routes/pictures.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
+import { questionRoutes } from './routes/questions.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { exampleRoutes } from './routes/rule-examples.ts'
 import { ruleFleetRoutes } from './routes/rule-fleet.ts'
 import { rulePackRoutes } from './routes/rule-packs.ts'
 import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
-import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
-import { searchRoutes } from './routes/search.ts'
+import { savedSearchView } from './routes/saved-searches.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
-import { zeroShotRoutes } from './routes/zero-shot.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
@@ -196,13 +193,10 @@ export class HttpApi implements Service {
     })
     await app.register(
       async api => {
-        await api.register(async questions => {
-          installPictureUrls(questions, parts.pictures)
-          await questions.register(searchRoutes, { search, seconds: metrics.searchSeconds })
-          await questions.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
-          await questions.register(zeroShotRoutes, { search })
+        await api.register(questionRoutes, {
+          ...{ search, saved: parts.saved, pictures: parts.pictures, clock: parts.clock },
+          seconds: metrics.searchSeconds,
         })
-        await api.register(pictureRoutes, { pictures: parts.pictures })
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })

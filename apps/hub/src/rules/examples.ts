@@ -183,3 +183,13 @@ export function examplesOf(
 ): Set<string> {
   return new Set(rules.flatMap(rule => [...rule.positiveExamples, ...rule.negativeExamples]))
 }
+
+/** The rule without the examples that are not kept. */
+export function withExamples(rule: Rule, keep: (id: string) => boolean): Rule {
+  const { positiveExamples, negativeExamples } = rule
+  return {
+    ...rule,
+    positiveExamples: positiveExamples.filter(keep),
+    negativeExamples: negativeExamples.filter(keep),
+  }
+}

@@ -13,7 +13,7 @@ import { type CompiledRules, compiledRules } from '../moderation/compiled-rules.
 import type { RecordStore, RuleDocument } from '../store/record-store.ts'
 import type { RuleModel } from './compile.ts'
 import type { Distributor } from './distributor.ts'
-import { type Examples, examplesOf } from './examples.ts'
+import { type Examples, examplesOf, withExamples } from './examples.ts'
 import type { LessonReport } from './learning.ts'
 import type { Compilation, RuleCompiler } from './rule-compiler.ts'
 import type { RuleCheck } from './rule-faults.ts'
@@ -292,14 +292,5 @@ export class RuleDesk implements Service {
     const { model, store } = this.#options
     const cameras = store.nodes().flatMap(({ state }) => state?.cameras.map(({ camera }) => camera) ?? [])
     return [...cannotWarnings(rules, model.manifest.cannot), ...cameraWarnings(rules, new Set(cameras))]
-  }
-}
-
-function withExamples(rule: Rule, keep: (id: string) => boolean): Rule {
-  const { positiveExamples, negativeExamples } = rule
-  return {
-    ...rule,
-    positiveExamples: positiveExamples.filter(keep),
-    negativeExamples: negativeExamples.filter(keep),
   }
 }

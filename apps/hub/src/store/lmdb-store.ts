@@ -30,6 +30,7 @@ import { embeddedFrame, listedFrame, scanFrames } from './frame-rows.ts'
 import { openTables, rowCount, sessionKey, type Tables } from './lmdb-tables.ts'
 import { touchNode } from './node-rows.ts'
 import { listPictures, putPictures } from './picture-rows.ts'
+import { putQuarantined, removeQuarantined } from './quarantine-rows.ts'
 import type {
   AppendResult,
   CameraName,
@@ -56,7 +57,6 @@ import type {
 } from './record-store.ts'
 import { newestLabels, putReview, removeReview } from './review-rows.ts'
 
-const MAX_QUARANTINED = 1000
 /** Rows read by one listing at most, so that a filter that matches nothing cannot read the whole store. */
 const MAX_LISTED = 100_000
 
@@ -276,13 +276,7 @@ class LmdbStore implements RecordStore {
   }
 
   quarantine(entry: QuarantineEntry): Promise<void> {
-    return this.#committer.run(() => {
-      const { counters, quarantine } = this.#tables
-      const number = (counters.get('quarantine') ?? 0) + 1
-      counters.put('quarantine', number)
-      quarantine.put(number, entry)
-      quarantine.remove(number - MAX_QUARANTINED)
-    })
+    return this.#committer.run(() => putQuarantined(this.#tables, entry))
   }
 
   quarantined(): QuarantineEntry[] {
@@ -290,11 +284,7 @@ class LmdbStore implements RecordStore {
   }
 
   deleteQuarantined(matches: (entry: QuarantineEntry) => boolean): Promise<number> {
-    return this.#committer.run(() => {
-      const found = [...this.#tables.quarantine.getRange()].filter(({ value }) => matches(value))
-      for (const { key } of found) this.#tables.quarantine.remove(key)
-      return found.length
-    })
+    return this.#committer.run(() => removeQuarantined(this.#tables, matches))
   }
 
   counts(): StoreCounts {

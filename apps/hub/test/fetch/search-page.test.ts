@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { photo, TestHub } from '../../apps/hub/test/moderation/hub.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium } from '../../../../test/support/browser.ts'
+import { photo, TestHub } from '../moderation/hub.ts'
 
 const executable = chromiumPath()
 
