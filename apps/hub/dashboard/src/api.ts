@@ -194,6 +194,17 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  /** JPEG of a picture elsewhere, by its address. */
+  async fetchPicture(url: string): Promise<Blob> {
+    const response = await this.#answer(`${BASE}/search/picture`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ url }),
+    })
+    if (response.ok) return await response.blob()
+    throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+  }
+
   /** For routes that one page alone asks. */
   async read<T>(path: string, signal?: AbortSignal): Promise<T> {
     return this.#get(path, {}, signal)

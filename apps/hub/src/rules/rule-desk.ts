@@ -13,7 +13,7 @@ import { type CompiledRules, compiledRules } from '../moderation/compiled-rules.
 import type { RecordStore, RuleDocument } from '../store/record-store.ts'
 import type { RuleModel } from './compile.ts'
 import type { Distributor } from './distributor.ts'
-import { type Examples, examplesOf } from './examples.ts'
+import { type Examples, examplesOf, withExamples } from './examples.ts'
 import type { LessonReport } from './learning.ts'
 import type { Compilation, RuleCompiler } from './rule-compiler.ts'
 import type { RuleCheck } from './rule-faults.ts'
@@ -176,8 +176,29 @@ export class RuleDesk implements Service {
 
   /** Puts the rules of an earlier version in force again, as a new one. @throws API_NOT_FOUND; and as `put` */
   restore(version: number, { expectedVersion, actor = LOCAL }: ChangeOptions = {}): Promise<RuleDocument> {
-    const { rules } = this.#options.history.version(version)
-    return this.#change(() => rules, { actor, restored: version }, expectedVersion)
+    const { examples, history } = this.#options
+    const { rules } = history.version(version)
+    // Those that were forgotten since are no reason to keep the rules from coming back.
+    const known = () => rules.map(rule => withExamples(rule, id => examples.has(id)))
+    return this.#change(known, { actor, restored: version }, expectedVersion)
+  }
+
+  /**
+   * Forgets copies of stored frames, and takes them out of the rules that name them, which are sent again.
+   * @throws STORE_FAILED, MODEL_*
+   */
+  forgetExamples(ids: readonly string[], actor: string): Promise<void> {
+    const gone = new Set(ids)
+    return this.#queued(async () => {
+      const named = examplesOf(this.#document.rules)
+      const { examples } = this.#options
+      if (ids.some(id => named.has(id)))
+        await this.#replace(
+          this.#document.rules.map(rule => withExamples(rule, id => !gone.has(id))),
+          { actor },
+        )
+      await examples.forget(ids)
+    })
   }
 
   /** What `put` would say of these rules, without putting them in force. */

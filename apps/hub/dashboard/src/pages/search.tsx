@@ -7,6 +7,7 @@ import { millis } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { joinWords, splitWords } from '../minus-terms.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
+import { usePictureUrls } from '../picture-url.ts'
 import { formatHash, navigate } from '../router.ts'
 import {
   isFiltered,
@@ -67,6 +68,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
     setPicture(prepared)
     go({ text: '', like: '' })
   }
+  usePictureUrls({ onPicture: searchPicture, onFailure: setPictureFault })
 
   const subject: Subject | undefined =
     byPicture !== undefined
