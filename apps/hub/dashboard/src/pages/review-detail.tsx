@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import type { QueuedIncident, ReviewVerdict } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { ScoreBar, SeverityBadge } from '../components/marks.tsx'
@@ -6,16 +7,28 @@ import { absoluteTime, duration, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
+import { RuleTrust } from './rule-trust.tsx'
+
+/** Id of the control that relabels, for the key that goes to it. */
+export const RELABEL = 'review-relabel'
 
 export interface ReviewDetailProps {
   readonly item: QueuedIncident
   readonly verdict: ReviewVerdict | undefined
+  /** Which of how many, from 0. */
+  readonly place: { readonly at: number; readonly of: number }
+  /** Changes with every verdict. */
+  readonly round: string
+  readonly mayJudge: boolean
   readonly canUndo: boolean
+  readonly onMove: (step: number) => void
   readonly onJudge: (verdict: ReviewVerdict, rule?: string) => void
   readonly onUndo: () => void
 }
 
-export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: ReviewDetailProps) {
+export function ReviewDetail(props: ReviewDetailProps) {
+  const { item, verdict, place, round, mayJudge, canUndo, onMove, onJudge, onUndo } = props
+  const confirm = useRef<HTMLButtonElement>(null)
   const { data } = useRules()
   const rule = data?.rules.find(({ id }) => id === item.rule)
   const others = (data?.rules ?? []).filter(({ id }) => id !== item.rule)
@@ -25,9 +38,32 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
         <Thumbnail
           url={item.thumbnailUrl}
           alt={`Best frame of camera ${item.camera}: details`}
-          none="No picture kept: details"
+          none="No picture is kept of this camera, or it has run out. Judge by what is known: score, camera and time."
         />
       </a>
+      <nav class="review-steps" aria-label="Incidents">
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="k"
+          disabled={place.at === 0}
+          onClick={() => onMove(-1)}
+        >
+          Previous
+        </button>
+        <span class="hint">
+          {place.at + 1} of {place.of}
+        </span>
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="j"
+          disabled={place.at === place.of - 1}
+          onClick={() => onMove(1)}
+        >
+          Next
+        </button>
+      </nav>
       <h2 id="review-title">
         {item.ruleName} <SeverityBadge severity={item.severity} />
       </h2>
@@ -46,31 +82,38 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
         </Fact>
         {verdict !== undefined && <Fact name="Verdict">{verdict}</Fact>}
       </dl>
-      <div class="actions">
+      {!mayJudge && <p class="hint">Operators confirm and dismiss; you may look.</p>}
+      <div class="actions" hidden={!mayJudge}>
         <button
+          ref={confirm}
           type="button"
           class="button button-primary"
           aria-keyshortcuts="c"
           onClick={() => onJudge('confirm')}
         >
-          <Icon name="check" /> Confirm
+          <Icon name="check" /> Confirm <kbd aria-hidden="true">c</kbd>
         </button>
         <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
-          <Icon name="close" /> Dismiss
+          <Icon name="close" /> Dismiss <kbd aria-hidden="true">d</kbd>
         </button>
         <button type="button" class="button" aria-keyshortcuts="u" disabled={!canUndo} onClick={onUndo}>
-          Undo
+          Undo <kbd aria-hidden="true">u</kbd>
         </button>
       </div>
-      {others.length > 0 && (
+      {mayJudge && others.length > 0 && (
         <label class="review-relabel">
-          <span>It shows what another rule looks for</span>
+          <span>
+            It shows what another rule looks for <kbd aria-hidden="true">r</kbd>
+          </span>
           <select
+            id={RELABEL}
             class="input"
+            aria-keyshortcuts="r"
             value=""
             onChange={event => {
               const { value } = event.currentTarget
-              event.currentTarget.blur()
+              // The keys work again, and the place on the page is kept.
+              confirm.current?.focus()
               if (value !== '') onJudge('relabel', value)
             }}
           >
@@ -83,6 +126,7 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
           </select>
         </label>
       )}
+      <RuleTrust rule={item.rule} round={round} />
     </section>
   )
 }
