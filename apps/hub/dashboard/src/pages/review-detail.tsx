@@ -46,7 +46,7 @@ export function ReviewDetail(props: ReviewDetailProps) {
           type="button"
           class="button button-small"
           aria-keyshortcuts="k"
-          disabled={place.at === 0}
+          aria-disabled={place.at === 0}
           onClick={() => onMove(-1)}
         >
           Previous
@@ -58,7 +58,7 @@ export function ReviewDetail(props: ReviewDetailProps) {
           type="button"
           class="button button-small"
           aria-keyshortcuts="j"
-          disabled={place.at === place.of - 1}
+          aria-disabled={place.at === place.of - 1}
           onClick={() => onMove(1)}
         >
           Next
@@ -91,19 +91,41 @@ export function ReviewDetail(props: ReviewDetailProps) {
           aria-keyshortcuts="c"
           onClick={() => onJudge('confirm')}
         >
-          <Icon name="check" /> Confirm <kbd aria-hidden="true">c</kbd>
+          <Icon name="check" /> Confirm{' '}
+          <span class="key" aria-hidden="true">
+            c
+          </span>
         </button>
         <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
-          <Icon name="close" /> Dismiss <kbd aria-hidden="true">d</kbd>
+          <Icon name="close" /> Dismiss{' '}
+          <span class="key" aria-hidden="true">
+            d
+          </span>
         </button>
-        <button type="button" class="button" aria-keyshortcuts="u" disabled={!canUndo} onClick={onUndo}>
-          Undo <kbd aria-hidden="true">u</kbd>
+        <button
+          type="button"
+          class="button"
+          aria-keyshortcuts="u"
+          disabled={!canUndo}
+          onClick={() => {
+            // It may be the last to take back, and a button that is disabled loses the focus.
+            confirm.current?.focus()
+            onUndo()
+          }}
+        >
+          Undo{' '}
+          <span class="key" aria-hidden="true">
+            u
+          </span>
         </button>
       </div>
       {mayJudge && others.length > 0 && (
         <label class="review-relabel">
           <span>
-            It shows what another rule looks for <kbd aria-hidden="true">r</kbd>
+            It shows what another rule looks for{' '}
+            <span class="key" aria-hidden="true">
+              r
+            </span>
           </span>
           <select
             id={RELABEL}

@@ -17,7 +17,7 @@ export function RuleTrust({ rule, round }: RuleTrustProps) {
   const lesson = lessons.data?.find(each => each.rule === rule)
   if (records.data === undefined || lessons.data === undefined) return null
   return (
-    <div class="review-trust" role="group" aria-label="This rule so far">
+    <section class="review-trust" aria-label="This rule so far">
       <p>
         {record === undefined ? 'No incident of this rule has been reviewed before.' : recordText(record)}
       </p>
@@ -34,6 +34,6 @@ export function RuleTrust({ rule, round }: RuleTrustProps) {
           ? 'Nothing learnt yet: verdicts are learnt a minute after they are given.'
           : `Learnt: ${learntText(lesson)}`}
       </p>
-    </div>
+    </section>
   )
 }
