@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -10,7 +11,7 @@ import { folderOf, samplePhotos } from '../support/samples.ts'
 
 const SUBJECTS = ['cup-of-espresso', 'fireworks', 'lighthouse', 'tabby-cat-face']
 const NODE = 'yard-agent'
-const WAIT_MS = 15_000
+const WAIT_MS = 40_000
 
 interface RuleView {
   readonly id: string
@@ -25,7 +26,7 @@ interface RulesView {
 
 const executable = chromiumPath()
 
-describe.skipIf(executable === undefined)('rules and reviews in a browser', () => {
+describe.skipIf(executable === undefined)('rules and reviews in a browser', { timeout: 120_000 }, () => {
   let space: Awaited<ReturnType<typeof scratch>>
   let hub: HubHandle
   let api: HubApi
@@ -59,7 +60,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
       const seen = new Set((await api.frames()).map(frame => frame.camera))
       return seen.size === SUBJECTS.length ? true : undefined
     })
-  }, 60_000)
+  }, 180_000)
 
   afterAll(async () => {
     await browser?.close()
@@ -73,7 +74,8 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
 
   afterEach(async () => {
     await page.close()
-    expect(complaints).toEqual([])
+    // A backtest that was given up a moment ago may keep the hub busy; the page asks again.
+    expect(complaints.filter(text => !text.includes('503'))).toEqual([])
   })
 
   const open = (path: string) => page.goto(`${hub.url}/#/${path}`)
@@ -192,8 +194,8 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
     await page.getByRole('switch', { name: 'Gate: enabled' }).click()
     const table = page.getByRole('region', { name: 'Rules by device' })
     const row = table.getByRole('row').filter({ hasText: NODE })
-    await row.getByText('Applied').waitFor()
     await inForce(page, version + 1)
+    await row.getByText('Applied').waitFor()
     expect(await row.getByRole('cell').nth(1).textContent()).toBe(String(version + 1))
   })
 
@@ -323,10 +325,58 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
     await page.route('**/frames/*/thumbnail', route => route.abort())
     await open('review')
     await page.getByText('No picture is kept of this camera').waitFor()
+    // The list below must not pull the page away from the picture.
+    expect(await page.evaluate<number>('scrollY')).toBe(0)
     const wide = await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')
     expect(wide).toBe(false)
     await page.getByRole('button', { name: 'Next', exact: true }).click()
     await page.getByText(/^2 of /).waitFor()
     complaints = complaints.filter(text => !text.startsWith('Failed to load resource'))
+  })
+
+  it('passes the accessibility rules with everything open', async () => {
+    // The page's policy lets no foreign script in; the test steps around the page, not around the policy.
+    const bare = await browser.newContext({ bypassCSP: true, locale: 'en-GB' })
+    bare.setDefaultTimeout(WAIT_MS)
+    const checked = await bare.newPage()
+    const violations = async () => {
+      await checked.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') })
+      return await checked.evaluate<string[]>(
+        `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`,
+      )
+    }
+    await checked.goto(`${hub.url}/#/rules`)
+    await checked.getByText('Who applied it').click()
+    await checked.getByRole('region', { name: 'Rules by device' }).waitFor()
+    expect(await violations()).toEqual([])
+    await checked.getByRole('button', { name: 'Edit Coffee', exact: true }).click()
+    await checked.getByRole('button', { name: 'From stored pictures' }).click()
+    await checked.locator('.frame-picker img').first().waitFor()
+    expect(await violations()).toEqual([])
+    await checked.getByRole('button', { name: 'Cancel' }).click()
+    await checked.getByRole('button', { name: 'Import' }).click()
+    await checked.getByRole('textbox').fill('- { id: owl, name: Owl, positives: [an owl], cameras: [nest] }')
+    await checked.getByText('1 added').waitFor()
+    expect(await violations()).toEqual([])
+    await bare.close()
+  })
+
+  it('offers a viewer what a viewer may do', async () => {
+    const caller = { kind: 'user', name: 'vera', role: 'viewer', scope: null }
+    const session = { signInRequired: true, setupOpen: false, caller }
+    await page.route('**/api/v1/session', route => route.fulfill({ json: session }))
+    await open('rules')
+    await page.getByRole('link', { name: 'Export', exact: true }).waitFor()
+    await cardOf('Coffee').waitFor()
+    const buttons = (await page.getByRole('main').getByRole('button').allTextContents()).join()
+    expect(buttons).not.toMatch(/New rule|Import|Edit|Delete/)
+    await open('review')
+    await page.getByText('Operators confirm and dismiss; you may look.').waitFor()
+    expect(await page.getByRole('button', { name: 'Confirm' }).isVisible()).toBe(false)
+    const first = page.getByRole('list', { name: 'Incidents to review' }).getByRole('button').first()
+    await page.keyboard.press('c')
+    await page.keyboard.press('j')
+    await page.getByText(/^2 of /).waitFor()
+    expect(await first.getByText('confirm', { exact: true }).count()).toBe(0)
   })
 })

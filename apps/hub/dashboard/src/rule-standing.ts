@@ -1,6 +1,7 @@
 import type { FleetPlace, Reach } from '@sightline/core/moderation/audience.js'
-import type { FleetNode } from './api-types.ts'
+import type { FleetNode, Rule } from './api-types.ts'
 import { percent, plural } from './format.ts'
+import type { ExampleKind } from './rule-examples.ts'
 import type { Learnt, RuleChange, RuleRecord, RuleTarget } from './rules-api.ts'
 
 export type DeviceStanding = 'applied' | 'pending' | 'offline' | 'refused' | 'unsent'
@@ -70,6 +71,18 @@ export function reachText({ devices, cameras }: Reach): string {
   return cameras === 0
     ? 'Reaches no camera so far'
     : `Reaches ${plural(cameras, 'camera')} on ${plural(devices, 'device')}`
+}
+
+/** Nothing of a rule that names no pictures. */
+export function examplesText({
+  positiveExamples: like,
+  negativeExamples: unlike,
+}: Pick<Rule, ExampleKind>): string[] {
+  const parts = [
+    ...(like.length === 0 ? [] : [`${plural(like.length, 'picture')} like it`]),
+    ...(unlike.length === 0 ? [] : [`${plural(unlike.length, 'picture')} unlike it`]),
+  ]
+  return parts.length === 0 ? [] : [`Knows ${parts.join(', ')}`]
 }
 
 /** How often reviewers agreed with the rule. */

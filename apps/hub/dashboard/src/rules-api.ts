@@ -86,8 +86,14 @@ export function restoreRules(api: ApiClient, version: number): Promise<RulesDocu
   return api.write('POST', `/rules/versions/${version}/restore`, {})
 }
 
-export async function ruleTargets(api: ApiClient, signal: AbortSignal): Promise<readonly RuleTarget[]> {
-  return (await api.read<{ targets: readonly RuleTarget[] }>('/rules/targets', signal)).targets
+export interface RuleTargets {
+  /** Of the rules in force. */
+  readonly version: number
+  readonly targets: readonly RuleTarget[]
+}
+
+export function ruleTargets(api: ApiClient, signal: AbortSignal): Promise<RuleTargets> {
+  return api.read('/rules/targets', signal)
 }
 
 export async function learnt(api: ApiClient, signal: AbortSignal): Promise<readonly Learnt[]> {

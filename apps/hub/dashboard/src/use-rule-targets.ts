@@ -1,8 +1,13 @@
-import { type RuleTarget, ruleTargets } from './rules-api.ts'
+import { type RuleTargets, ruleTargets } from './rules-api.ts'
 import { useLive, useResource, useServices } from './services.ts'
 
+export interface KnownTargets extends Pick<RuleTargets, 'targets'> {
+  /** Whether they are those of the newest rules; until then they are of the ones before. */
+  readonly current: boolean
+}
+
 /** Who was sent the rules and who applies them; asked again whenever a device applies, refuses, comes or goes. */
-export function useRuleTargets(version: number | undefined): readonly RuleTarget[] {
+export function useRuleTargets(version: number | undefined): KnownTargets {
   const { api } = useServices()
   const { nodes } = useLive()
   const heard = [...nodes.values()].map(
@@ -10,5 +15,6 @@ export function useRuleTargets(version: number | undefined): readonly RuleTarget
       `${site}/${node} ${online} ${rulesVersion} ${rulesError}`,
   )
   const key = version === undefined ? undefined : `${version} ${heard.join()}`
-  return useResource(key, signal => ruleTargets(api, signal)).data ?? []
+  const { data } = useResource(key, signal => ruleTargets(api, signal))
+  return { targets: data?.targets ?? [], current: data !== undefined && data.version >= (version ?? 0) }
 }

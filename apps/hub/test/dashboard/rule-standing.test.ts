@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import {
   changeText,
+  examplesText,
   fleetPlaces,
   learntText,
   reachText,
@@ -49,7 +50,11 @@ test('devices are put together with the cameras that they told of', () => {
   ])
 })
 
-test('reach and record are told in words', () => {
+test('reach, pictures and record are told in words', () => {
+  expect(examplesText({ positiveExamples: [], negativeExamples: [] })).toEqual([])
+  expect(examplesText({ positiveExamples: ['a', 'b'], negativeExamples: ['c'] })).toEqual([
+    'Knows 2 pictures like it, 1 picture unlike it',
+  ])
   expect(reachText({ devices: 1, cameras: 3 })).toBe('Reaches 3 cameras on 1 device')
   expect(reachText({ devices: 0, cameras: 0 })).toBe('Reaches no camera so far')
   expect(recordText({ rule: 'fire', reviewed: 12, confirmed: 9 })).toMatch(

@@ -82,43 +82,46 @@ export function ReviewDetail(props: ReviewDetailProps) {
         </Fact>
         {verdict !== undefined && <Fact name="Verdict">{verdict}</Fact>}
       </dl>
-      {!mayJudge && <p class="hint">Operators confirm and dismiss; you may look.</p>}
-      <div class="actions" hidden={!mayJudge}>
-        <button
-          ref={confirm}
-          type="button"
-          class="button button-primary"
-          aria-keyshortcuts="c"
-          onClick={() => onJudge('confirm')}
-        >
-          <Icon name="check" /> Confirm{' '}
-          <span class="key" aria-hidden="true">
-            c
-          </span>
-        </button>
-        <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
-          <Icon name="close" /> Dismiss{' '}
-          <span class="key" aria-hidden="true">
-            d
-          </span>
-        </button>
-        <button
-          type="button"
-          class="button"
-          aria-keyshortcuts="u"
-          disabled={!canUndo}
-          onClick={() => {
-            // It may be the last to take back, and a button that is disabled loses the focus.
-            confirm.current?.focus()
-            onUndo()
-          }}
-        >
-          Undo{' '}
-          <span class="key" aria-hidden="true">
-            u
-          </span>
-        </button>
-      </div>
+      {mayJudge ? (
+        <div class="actions">
+          <button
+            ref={confirm}
+            type="button"
+            class="button button-primary"
+            aria-keyshortcuts="c"
+            onClick={() => onJudge('confirm')}
+          >
+            <Icon name="check" /> Confirm{' '}
+            <span class="key" aria-hidden="true">
+              c
+            </span>
+          </button>
+          <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
+            <Icon name="close" /> Dismiss{' '}
+            <span class="key" aria-hidden="true">
+              d
+            </span>
+          </button>
+          <button
+            type="button"
+            class="button"
+            aria-keyshortcuts="u"
+            disabled={!canUndo}
+            onClick={() => {
+              // It may be the last to take back, and a button that is disabled loses the focus.
+              confirm.current?.focus()
+              onUndo()
+            }}
+          >
+            Undo{' '}
+            <span class="key" aria-hidden="true">
+              u
+            </span>
+          </button>
+        </div>
+      ) : (
+        <p class="hint">Operators confirm and dismiss; you may look.</p>
+      )}
       {mayJudge && others.length > 0 && (
         <label class="review-relabel">
           <span>

@@ -11,9 +11,9 @@ export function RuleChanges({ diff }: { diff: RulesDiff }) {
   return (
     <div class="rule-changes">
       <p>
-        <span class="pill pill-good">{added.length} added</span>{' '}
-        <span class="pill pill-warn">{changed.length} changed</span>{' '}
-        <span class="pill pill-bad">{removed.length} removed</span>{' '}
+        <span class={pill(added, 'pill-good')}>{added.length} added</span>{' '}
+        <span class={pill(changed, 'pill-warn')}>{changed.length} changed</span>{' '}
+        <span class={pill(removed, 'pill-bad')}>{removed.length} removed</span>{' '}
         <span class="hint">{same} as they are</span>
       </p>
       <ul class="changes">
@@ -54,4 +54,8 @@ export function RuleChanges({ diff }: { diff: RulesDiff }) {
       )}
     </div>
   )
+}
+
+function pill(rules: readonly unknown[], color: string): string {
+  return rules.length === 0 ? 'pill' : `pill ${color}`
 }

@@ -189,14 +189,14 @@ function Side({ kind, title, onFiles, children }: SideProps) {
         onFiles(files)
       }}
     >
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       <ul class="pictures">
         {children}
         <li>
           <button
             type="button"
             class="pictures-add"
-            aria-label={`Add to “${title}”`}
+            aria-label={`Choose, drop or paste: ${title}`}
             title="Choose, drop or paste a picture"
             onClick={() => file.current?.click()}
           >

@@ -14,12 +14,15 @@ const WORDS: Readonly<Record<DeviceStanding, { readonly says: string; readonly c
 
 export interface RuleRollOutProps {
   readonly rollOut: RollOut
+  /** Whether it is that of the newest rules. */
+  readonly current: boolean
   readonly open: boolean
   readonly onToggle: (open: boolean) => void
 }
 
 /** Per device: which version it applies, and why not the newest. */
-export function RuleRollOut({ rollOut: { devices, inForce }, open, onToggle }: RuleRollOutProps) {
+export function RuleRollOut({ rollOut, current, open, onToggle }: RuleRollOutProps) {
+  const { devices, inForce } = rollOut
   if (devices.length === 0) return null
   return (
     <details class="roll-out" open={open} onToggle={event => onToggle(event.currentTarget.open)}>
@@ -27,7 +30,7 @@ export function RuleRollOut({ rollOut: { devices, inForce }, open, onToggle }: R
         Who applied it{inForce < devices.length && `: ${plural(devices.length - inForce, 'device')} to go`}
       </summary>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways on a phone, from the keyboard too. */}
-      <section class="roll-out-table card" tabIndex={0} aria-label="Rules by device">
+      <section class="roll-out-table card" tabIndex={0} aria-label="Rules by device" aria-busy={!current}>
         <table>
           <thead>
             <tr>

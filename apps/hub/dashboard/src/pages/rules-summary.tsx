@@ -4,8 +4,15 @@ import { plural } from '../format.ts'
 import type { RollOut } from '../rule-standing.ts'
 import { useNow } from '../services.ts'
 
+export interface RulesSummaryProps {
+  readonly rules: RulesDocument
+  readonly rollOut: RollOut
+  /** Whether the roll-out is that of these rules, and not of the ones before. */
+  readonly current: boolean
+}
+
 /** How new the rules are, and on how many devices they are in force. */
-export function RulesSummary({ rules, rollOut }: { rules: RulesDocument; rollOut: RollOut }) {
+export function RulesSummary({ rules, rollOut, current }: RulesSummaryProps) {
   const now = useNow(5000)
   const { inForce, devices, unsent } = rollOut
   return (
@@ -13,7 +20,9 @@ export function RulesSummary({ rules, rollOut }: { rules: RulesDocument; rollOut
       <p class="page-sub">
         Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
         <span role="status">
-          {devices.length > 0 && ` · in force on ${inForce} of ${plural(devices.length, 'device')}`}
+          {current &&
+            devices.length > 0 &&
+            ` · in force on ${inForce} of ${plural(devices.length, 'device')}`}
         </span>
       </p>
       {unsent.length > 0 && (

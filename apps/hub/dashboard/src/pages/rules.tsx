@@ -6,7 +6,7 @@ import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { Icon } from '../icons.tsx'
 import { formatHash, navigate } from '../router.ts'
 import { idFrom, type RuleForm } from '../rule-form.ts'
-import { fleetPlaces, learntText, reachText, recordText, rollOut } from '../rule-standing.ts'
+import { examplesText, fleetPlaces, learntText, reachText, recordText, rollOut } from '../rule-standing.ts'
 import { ALL_RULES_FILE, learnt, ruleRecords } from '../rules-api.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useResource, useServices } from '../services.ts'
@@ -45,7 +45,7 @@ export function RulesPage({ params }: RulesPageProps) {
   const { data } = rules
   const lessons = useResource(data && `learning ${data.version}`, signal => learnt(api, signal))
   const records = useResource(data && `records ${data.version}`, signal => ruleRecords(api, signal))
-  const targets = useRuleTargets(data?.version)
+  const { targets, current } = useRuleTargets(data?.version)
   const standings = rollOut(targets)
   const fleet = fleetPlaces(targets, nodes)
 
@@ -99,6 +99,7 @@ export function RulesPage({ params }: RulesPageProps) {
     const record = records.data?.find(each => each.rule === rule.id)
     return [
       ...(fleet.length === 0 ? [] : [reachText(reachOf(rule, fleet))]),
+      ...examplesText(rule),
       ...(record === undefined ? [] : [recordText(record)]),
     ]
   }
@@ -111,7 +112,7 @@ export function RulesPage({ params }: RulesPageProps) {
           {data === undefined ? (
             <p class="page-sub">What the cameras look for</p>
           ) : (
-            <RulesSummary rules={data} rollOut={standings} />
+            <RulesSummary rules={data} rollOut={standings} current={current} />
           )}
         </div>
         {mayChange && (
@@ -146,7 +147,7 @@ export function RulesPage({ params }: RulesPageProps) {
           </button>
         )}
       </header>
-      <RuleRollOut rollOut={standings} open={showRollOut} onToggle={setShowRollOut} />
+      <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
       {open === 'packs' && <RulePacksDialog onAdded={rules.reload} onClose={() => setOpen(undefined)} />}
       {open === 'history' && data !== undefined && (
         <RuleHistoryDialog
