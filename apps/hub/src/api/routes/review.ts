@@ -91,7 +91,7 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (
       config: { role: 'viewer' },
       schema: {
         summary: 'How often reviewers agreed with each rule',
-        description: 'Over the newest 2000 labels. The text of a rule may have changed since.',
+        description: 'Over the newest 1000 labels. The text of a rule may have changed since.',
         response: { 200: Type.Object({ records: Type.Array(RecordShape) }) },
       },
     },
