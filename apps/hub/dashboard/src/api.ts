@@ -214,6 +214,15 @@ export class ApiClient {
     return this.#send(method, path, body)
   }
 
+  /** A body that is not JSON. */
+  async send<T>(
+    method: 'POST' | 'PUT',
+    path: string,
+    { body, type, signal }: { readonly body: string; readonly type: string; readonly signal: AbortSignal },
+  ): Promise<T> {
+    return this.#request(path, { method, headers: { 'content-type': type }, body, signal })
+  }
+
   async savedSearches(signal?: AbortSignal): Promise<readonly SavedSearch[]> {
     return (await this.#get<{ searches: readonly SavedSearch[] }>('/searches', {}, signal)).searches
   }

@@ -20,9 +20,9 @@ import type { RuleCheck } from './rule-faults.ts'
 import type { Origin, RuleHistory } from './rule-history.ts'
 import { starterRules } from './starter-rules.ts'
 import {
-  cameraWarnings,
   cannotWarnings,
   type RuleWarning,
+  reachWarnings,
   validateRule,
   validateRules,
   withDefaults,
@@ -205,12 +205,15 @@ export class RuleDesk implements Service {
   check(given: unknown): {
     readonly faults: readonly SchemaFault[]
     readonly warnings: readonly RuleWarning[]
+    /** With their defaults filled in; none when there are faults. */
+    readonly rules: readonly Rule[]
   } {
     try {
-      return { faults: [], warnings: this.#warningsOf(validateRules(given, this.#check)) }
+      const rules = validateRules(given, this.#check)
+      return { faults: [], warnings: this.#warningsOf(rules), rules }
     } catch (error) {
       if (!isFault(error, 'RULES_INVALID')) throw error
-      return { faults: error.details.faults as SchemaFault[], warnings: [] }
+      return { faults: error.details.faults as SchemaFault[], warnings: [], rules: [] }
     }
   }
 
@@ -290,7 +293,13 @@ export class RuleDesk implements Service {
 
   #warningsOf(rules: readonly Rule[]): RuleWarning[] {
     const { model, store } = this.#options
-    const cameras = store.nodes().flatMap(({ state }) => state?.cameras.map(({ camera }) => camera) ?? [])
-    return [...cannotWarnings(rules, model.manifest.cannot), ...cameraWarnings(rules, new Set(cameras))]
+    const places = store
+      .nodes()
+      .flatMap(({ site, node, state }) =>
+        state === null
+          ? []
+          : [{ site, node, group: state.rulesGroup, cameras: state.cameras.map(({ camera }) => camera) }],
+      )
+    return [...cannotWarnings(rules, model.manifest.cannot), ...reachWarnings(rules, places)]
   }
 }

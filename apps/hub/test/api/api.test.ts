@@ -336,6 +336,7 @@ describe('the service', () => {
         'nodes',
         'rank',
         'review',
+        'review/records',
         'review/{incident}',
         'quarantine',
         'rule-packs',
