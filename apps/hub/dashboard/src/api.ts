@@ -1,12 +1,14 @@
 import type {
   AuditEntry,
   DriftAnswer,
+  ExplainedHit,
   FleetNode,
   Frame,
   FrameFilter,
   Incident,
   Neighbours,
   QuarantineEntry,
+  Question,
   ReviewQueue,
   ReviewVerdict,
   Rule,
@@ -123,7 +125,7 @@ export class ApiClient {
       ...(diversity === undefined ? {} : { diversity: String(diversity) }),
       ...(facets === undefined ? {} : { facets: String(facets) }),
       ...(cursor === undefined ? {} : { cursor }),
-      ...filter,
+      ...simpleFilter(filter),
     }
     if ('text' in subject && negatives.length === 0) {
       return this.#get('/search', { text: subject.text, ...simple }, signal)
@@ -140,7 +142,16 @@ export class ApiClient {
     return this.#request('/search', { method: 'POST', body: form, ...abortable(signal) })
   }
 
-  async frames(query: FrameFilter & { limit: number }, signal?: AbortSignal): Promise<readonly Frame[]> {
+  /** Why a frame answers a question: what each part of it contributes. */
+  async explain(frame: string, question: Question, signal?: AbortSignal): Promise<ExplainedHit> {
+    return this.#send('POST', '/explain', { frame, ...question }, signal)
+  }
+
+  /** `each`: the newest of every camera. */
+  async frames(
+    query: FrameFilter & { limit: number; each?: 'camera' },
+    signal?: AbortSignal,
+  ): Promise<readonly Frame[]> {
     const { limit, ...filter } = query
     const answer = await this.#get<{ frames: readonly Frame[] }>(
       '/frames',
@@ -306,6 +317,11 @@ export class ApiClient {
       throw new ApiError(offlineFailure())
     }
   }
+}
+
+/** As a form and an address carry it. */
+function simpleFilter({ fired, ...names }: FrameFilter): Record<string, string> {
+  return fired === undefined ? names : { ...names, fired: String(fired) }
 }
 
 function abortable(signal: AbortSignal | undefined): RequestInit {

@@ -2,8 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fault } from '@sightline/core'
 import { Type } from 'typebox'
 import { neighboursOf } from '../../search/neighbours.ts'
+import { newestOfCameras } from '../../search/newest-of-cameras.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
+import { VerdictFilter } from '../search-shapes.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
@@ -18,13 +20,26 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
       config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Newest frames',
-        querystring: Type.Object({ limit: Limit(50, 500), ...FilterShape }, { additionalProperties: false }),
+        querystring: Type.Object(
+          {
+            limit: Limit(50, 500),
+            each: Type.Optional(Type.Literal('camera', { description: 'One frame of every camera.' })),
+            ...FilterShape,
+            ...VerdictFilter,
+          },
+          { additionalProperties: false },
+        ),
         response: { 200: Type.Object({ frames: Type.Array(FrameShape) }) },
       },
     },
-    async ({ query: { limit, ...filter }, caller: { scope } }) => ({
-      frames: store.recent(scope.narrow(parseFilter(filter)), limit ?? 50).map(frameView),
-    }),
+    async ({ query: { limit = 50, each, ...filter }, caller: { scope } }) => {
+      const narrowed = scope.narrow(parseFilter(filter))
+      const frames =
+        each === undefined
+          ? store.recent(narrowed, limit)
+          : await newestOfCameras(store, { filter: narrowed, limit })
+      return { frames: frames.map(frameView) }
+    },
   )
 
   app.get(
