@@ -15,7 +15,8 @@ import { TcpProxy } from '../support/tcp-proxy.ts'
 import { seededRandom } from '../support/vectors.ts'
 import { runAsScript, type ScenarioOptions } from './report.ts'
 
-const AT_ONCE = 32
+/** Most of them only wait: a stream whose connection the hub keeps open is given up after a while. */
+const AT_ONCE = 128
 const MAX_WAIT_MS = 250
 const TELL_EVERY = 2000
 const DRAIN_MS = 60_000

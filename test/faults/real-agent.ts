@@ -84,26 +84,28 @@ export function realAgent({
     }
     const hubLives = async () => {
       const random = seededRandom(kills + 1)
-      for (let life = 0; ; life++) {
+      for (let life = 0; !done.signal.aborted; life++) {
         const point = HUB_POINTS[life % HUB_POINTS.length]!
         await hub.start(crashing(point, random))
-        hubCrashes.add(
-          await deathOf(hub.program, point, point.passes === 0 ? 3000 + random() * 5000 : undefined),
-        )
-        if (done.signal.aborted) return
+        if (point.passes === 0) {
+          await wire.passed(random() * 60, done.signal)
+          await hub.program.kill()
+        }
+        const where = await deathOf(hub.program, point)
+        hubCrashes.add(done.signal.aborted ? 'at random' : where)
       }
     }
+    // Measured in messages, so that a slow machine does not see more of it than a fast one.
     const weather = async () => {
       const random = seededRandom(kills + 2)
-      const pause = (delayMs: number) => systemClock.sleep(delayMs, done.signal).catch(() => {})
-      while (!done.signal.aborted) {
-        await pause(3000 + random() * 6000)
+      for (;;) {
+        await wire.passed(10 + random() * 50, done.signal)
+        if (done.signal.aborted) return
         // Messages get through, their acknowledgements do not; then the connection is gone.
-        proxy.split(cuts % 3 === 2 ? 'both' : 'to client')
-        await pause(random() * 500)
+        proxy.split(cuts++ % 3 === 2 ? 'both' : 'to client')
+        await wire.passed(random() * 4, AbortSignal.any([done.signal, AbortSignal.timeout(500)]))
         proxy.cut()
         proxy.split('none')
-        cuts++
       }
     }
     try {

@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import { eventually } from '../support/api.ts'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
+import type { DeliveryLedger } from '../support/delivery-ledger.ts'
 import { onFaultStage } from '../support/fault-stage.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
 import type { SimulatedFleet } from '../support/simulated-fleet.ts'
@@ -10,7 +11,7 @@ import { runAsScript, type ScenarioOptions } from './report.ts'
 
 /** More than the broker takes, so that good agents find it full at first. */
 const MUTE = 1100
-const DRIBBLING = 200
+const DRIBBLING = 100
 const EVERY_MS = 500
 /** The broker waits ten seconds for a CONNECT; the rest is a busy machine's. */
 const MAX_FULL_MS = 25_000
@@ -35,22 +36,29 @@ export function slowloris({ long, progress = () => {} }: ScenarioOptions): Promi
       await hub.start()
       const memory = new MemoryWatch(hub.program.pid)
       let fleet: SimulatedFleet | undefined
+      const [, httpPort] = /:(\d+)$/.exec(hub.url)!
+      const dribble = () => {
+        slow.open(DRIBBLING, hub.mqttPort, i => connectPacket(`slow-${i}`).subarray(0, 10))
+        slow.open(DRIBBLING, hub.mqttPort, i => Buffer.concat([connectPacket(`slow-${i}`), publishHead]))
+        slow.open(DRIBBLING, Number(httpPort), () => httpHead)
+      }
       const fullMs: number[] = []
       for (let round = 0; round < rounds; round++) {
+        // All time-outs run at once: what dribbles is there first, then the mute ones take every place that is left.
+        dribble()
         slow.open(MUTE, hub.mqttPort, () => Buffer.alloc(0))
         await eventually('a broker that is full', async () => (slow.refused > 0 ? true : undefined))
         const startedMs = performance.now()
         fleet ??= await stage.fleet({ count: 5 })
         await eventually('good agents', async () => (fleet!.up === 5 ? true : undefined), MAX_FULL_MS)
         fullMs.push(performance.now() - startedMs)
-        if (round === 0) fleet.record(10)
-        const [, httpPort] = /:(\d+)$/.exec(hub.url)!
-        slow.open(DRIBBLING, hub.mqttPort, i => connectPacket(`slow-${i}`).subarray(0, 10))
-        slow.open(DRIBBLING, hub.mqttPort, i => Buffer.concat([connectPacket(`slow-${i}`), publishHead]))
-        slow.open(DRIBBLING, Number(httpPort), () => httpHead)
         await eventually('slow MQTT connections closed', async () =>
           slow.openOn(hub.mqttPort) === 0 ? true : undefined,
         )
+        // Beside the next ones the good agents are at work.
+        dribble()
+        if (round === 0) fleet.record(10)
+        await eventually('acknowledgements', acknowledged(ledger, 100))
         await hub.api.search('a lighthouse')
         progress(`round ${round + 1} of ${rounds}: good agents in after ${Math.round(fullMs.at(-1)!)} ms`)
       }
@@ -59,7 +67,7 @@ export function slowloris({ long, progress = () => {} }: ScenarioOptions): Promi
       const latency = `good agents' ack p99 ${fleet!.latencyMs(99).toFixed(0)} ms`
       slow.close()
       await stage.over()
-      const sockets = MUTE + 3 * DRIBBLING
+      const sockets = MUTE + 6 * DRIBBLING
       const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
       const full = `good agents in after ${(Math.max(...fullMs) / 1000).toFixed(1)} s`
       const scenario = `${sockets} slow sockets, ${rounds} times`
@@ -69,6 +77,12 @@ export function slowloris({ long, progress = () => {} }: ScenarioOptions): Promi
       slow.close()
     }
   })
+}
+
+/** So many more than there are now. */
+function acknowledged(ledger: DeliveryLedger, count: number): () => Promise<true | undefined> {
+  const enough = ledger.acknowledgedCount + count
+  return async () => (ledger.acknowledgedCount >= enough ? true : undefined)
 }
 
 /** Sockets that send what they begin with, then one byte every half second. */

@@ -32,6 +32,8 @@ export class WireLedger {
   readonly #incidents = new Map<number, string>()
   #acknowledged: SeqSet = EMPTY_SEQ_SET
   #repeated = 0
+  #messages = 0
+  readonly #waiters = new Set<{ readonly from: number; readonly resolve: () => void }>()
   #waiting: number | undefined
 
   constructor({ address, ledger }: { address: Address; ledger: DeliveryLedger }) {
@@ -61,6 +63,16 @@ export class WireLedger {
     return this.#repeated
   }
 
+  /** Resolves when so many more messages with records have left the device, or at the signal. */
+  async passed(count: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    await new Promise<void>(resolve => {
+      const waiter = { from: this.#messages + count, resolve }
+      this.#waiters.add(waiter)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+  }
+
   /** The incident that a record is a step of. */
   incidentOf(seq: number): string | undefined {
     return this.#incidents.get(seq)
@@ -82,9 +94,11 @@ export class WireLedger {
 
   #note(topic: string, payload: Buffer): void {
     if (topic === nodeTopic('emb', this.#address)) {
+      this.#count()
       for (const { seq, camera, capturedAt } of decodeMessagePack(EmbeddingBatch, payload).items)
         this.#sent(seq, `${camera} at ${capturedAt}`)
     } else if (topic === nodeTopic('event', this.#address)) {
+      this.#count()
       const { seq, incident, phase } = decodeJson(IncidentEvent, payload)
       this.#incidents.set(seq, incident)
       this.#sent(seq, `${phase} of ${incident}`)
@@ -99,6 +113,15 @@ export class WireLedger {
       )
       this.#acknowledged = addSeqs(known, news)
       this.#ledger.acknowledged(this.#address.node, news)
+    }
+  }
+
+  #count(): void {
+    this.#messages++
+    for (const waiter of this.#waiters) {
+      if (waiter.from > this.#messages) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
     }
   }
 
