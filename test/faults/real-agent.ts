@@ -25,6 +25,8 @@ const CAMERAS = ['harbour', 'lobby'].map(name => ({
 const WITHOUT_CAMERAS = { cameras: [], env: {} }
 const UPLINK = { ackTimeoutSeconds: 2, drainSeconds: 1, statsSeconds: 1 }
 const DRAIN_MS = 120_000
+/** It depends on two others whether a point is reached. */
+const MAX_LIFE_MS = 60_000
 
 /** Where the agent dies; the short form has one of each. */
 const AGENT_POINTS: readonly CrashPoint[] = [
@@ -75,7 +77,7 @@ export function realAgent({
       for (let life = 0; life < kills; life++) {
         const point = AGENT_POINTS[life % AGENT_POINTS.length]!
         const agent = await start({ cameras: CAMERAS, env: crashing(point, random) })
-        agentCrashes.add(await deathOf(agent, point, point.passes === 0 ? random() * 3000 : undefined))
+        agentCrashes.add(await deathOf(agent, point, point.passes === 0 ? random() * 3000 : MAX_LIFE_MS))
         const killed = `agent killed ${agentCrashes.total} of ${kills} times, hub ${hubCrashes.total}`
         progress(`${killed}, network cut ${cuts}; ${wire.records} sent, ${wire.acknowledged} acknowledged`)
       }
@@ -88,10 +90,10 @@ export function realAgent({
         const point = HUB_POINTS[life % HUB_POINTS.length]!
         await hub.start(crashing(point, random))
         if (point.passes === 0) {
-          await wire.passed(random() * 60, done.signal)
+          await wire.passed(random() * 40, done.signal)
           await hub.program.kill()
         }
-        const where = await deathOf(hub.program, point)
+        const where = await deathOf(hub.program, point, MAX_LIFE_MS)
         hubCrashes.add(done.signal.aborted ? 'at random' : where)
       }
     }
@@ -99,7 +101,7 @@ export function realAgent({
     const weather = async () => {
       const random = seededRandom(kills + 2)
       for (;;) {
-        await wire.passed(10 + random() * 50, done.signal)
+        await wire.passed(5 + random() * 20, done.signal)
         if (done.signal.aborted) return
         // Messages get through, their acknowledgements do not; then the connection is gone.
         proxy.split(cuts++ % 3 === 2 ? 'both' : 'to client')
