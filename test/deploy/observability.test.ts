@@ -100,7 +100,9 @@ describe('metrics of a hub and an agent at work', () => {
     }
     for (const input of Object.values(PAGES)) execFileSync('promtool', ['check', 'metrics'], { input })
     const cwd = join(ROOT, 'deploy/prometheus')
-    execFileSync('promtool', ['check', 'config', 'prometheus.yml'], { cwd })
+    // The certificate and the key that it names are the operator's.
+    execFileSync('promtool', ['check', 'config', '--syntax-only', 'prometheus.yml'], { cwd })
+    execFileSync('promtool', ['check', 'rules', 'alerts.yml'], { cwd })
   })
 })
 
