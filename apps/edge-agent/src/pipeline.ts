@@ -1,4 +1,11 @@
-import { type Clock, type ImageInput, type Log, thumbnail, type Verdict } from '@sightline/core'
+import {
+  blurredThumbnail,
+  type Clock,
+  type ImageInput,
+  type Log,
+  thumbnail,
+  type Verdict,
+} from '@sightline/core'
 import type { NamedActions } from './actions/action-queue.ts'
 import type { Frame } from './camera/camera.ts'
 import type { CameraPace } from './camera/camera-pace.ts'
@@ -19,6 +26,7 @@ export interface ImageModel {
 export interface PipelineSettings {
   readonly name: string
   readonly thumbnails: 'all' | 'fired' | 'none'
+  readonly thumbnailDetail: 'full' | 'blurred'
   readonly thumbnailPx: number
 }
 
@@ -152,9 +160,10 @@ export class Pipeline {
   }
 
   async #thumbnail({ image }: Frame, looks: readonly Look[]): Promise<Uint8Array | undefined> {
-    const { thumbnails, thumbnailPx } = this.#settings
+    const { thumbnails, thumbnailDetail, thumbnailPx } = this.#settings
     const wanted = thumbnails === 'all' || (thumbnails === 'fired' && looks.some(look => look !== 'nothing'))
-    return wanted ? await thumbnail(image, thumbnailPx) : undefined
+    if (!wanted) return undefined
+    return await (thumbnailDetail === 'blurred' ? blurredThumbnail : thumbnail)(image, thumbnailPx)
   }
 
   #announce(steps: readonly IncidentStep[]): void {

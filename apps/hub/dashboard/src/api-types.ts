@@ -189,6 +189,8 @@ export interface SystemInfo {
     readonly notice: string
     readonly cannot: readonly string[]
   }
+  /** Whether the hub fetches pictures from addresses. */
+  readonly searchByUrl: boolean
   readonly counts: Readonly<Record<string, number>>
   readonly index: Readonly<Record<string, number>>
   readonly ingest: Readonly<Record<string, number>>

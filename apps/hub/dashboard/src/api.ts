@@ -205,6 +205,17 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  /** JPEG of a picture elsewhere, by its address. */
+  async fetchPicture(url: string): Promise<Blob> {
+    const response = await this.#answer(`${BASE}/search/picture`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ url }),
+    })
+    if (response.ok) return await response.blob()
+    throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+  }
+
   /** For routes that one page alone asks. */
   async read<T>(path: string, signal?: AbortSignal): Promise<T> {
     return this.#get(path, {}, signal)
@@ -212,6 +223,15 @@ export class ApiClient {
 
   async write<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body: unknown): Promise<T> {
     return this.#send(method, path, body)
+  }
+
+  /** A body that is not JSON. */
+  async send<T>(
+    method: 'POST' | 'PUT',
+    path: string,
+    { body, type, signal }: { readonly body: string; readonly type: string; readonly signal: AbortSignal },
+  ): Promise<T> {
+    return this.#request(path, { method, headers: { 'content-type': type }, body, signal })
   }
 
   async savedSearches(signal?: AbortSignal): Promise<readonly SavedSearch[]> {

@@ -32,6 +32,13 @@ export const SearchFilterShape = {
 export const SubjectShape = {
   text: Type.Optional(Text),
   image: Type.Optional(Base64Image),
+  imageUrl: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      description: 'Address of a picture that the hub fetches, where searchByUrl.enabled is set.',
+    }),
+  ),
   id: Type.Optional({ ...FrameId, description: 'A stored frame: more like this.' } as typeof FrameId),
   vector: Type.Optional(VectorShape),
 }

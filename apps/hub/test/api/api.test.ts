@@ -222,7 +222,7 @@ describe('frames, incidents, devices', () => {
   it('serves a thumbnail and says when there is none', async () => {
     const response = await fetch(`${url}/api/v1/frames/${frameIdOf(1)}/thumbnail`)
     expect(response.headers.get('content-type')).toBe('image/jpeg')
-    expect(response.headers.get('cache-control')).toContain('immutable')
+    expect(response.headers.get('cache-control')).toBe('private, max-age=3600')
     expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(1000)
     expect((await call(`/api/v1/frames/${frameIdOf(4)}/thumbnail`)).status).toBe(404)
   })
@@ -346,6 +346,7 @@ describe('the service', () => {
         'nodes',
         'rank',
         'review',
+        'review/records',
         'review/{incident}',
         'quarantine',
         'rule-packs',
@@ -364,6 +365,7 @@ describe('the service', () => {
         'rules/{id}',
         'rules/{id}/backtest',
         'search',
+        'search/picture',
         'searches',
         'searches/threshold',
         'searches/{id}',

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Frame, SearchFacets } from '../api-types.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
+import { usePictureUrls } from '../picture-url.ts'
 import { standingQuestion, subjectOf } from '../question.ts'
 import { formatHash, navigate } from '../router.ts'
 import { parseQuery, queryParams, type SearchQuery } from '../search-query.ts'
@@ -51,6 +52,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
     setPicture(prepared)
     go({ text: '', like: '' })
   }
+  usePictureUrls({ onPicture: searchPicture, onFailure: setPictureFault })
 
   const asked = byPicture === undefined ? subjectOf(query) : { image: byPicture.blob }
   const standing = byPicture === undefined ? standingQuestion(query) : undefined

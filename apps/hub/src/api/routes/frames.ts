@@ -90,10 +90,10 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
       const seen = !scope.limited || (frame !== undefined && scope.sees(frame))
       const thumbnail = seen ? store.thumbnail(id) : undefined
       if (thumbnail === undefined) throw fault('API_NOT_FOUND', `no thumbnail of frame ${id}`)
-      // A frame's id names its content for ever.
+      // Not for longer: what a policy, retention or a deletion takes away must not go on being seen.
       return reply
         .type('image/jpeg')
-        .header('cache-control', 'private, max-age=31536000, immutable')
+        .header('cache-control', 'private, max-age=3600')
         .send(Buffer.from(thumbnail))
     },
   )
