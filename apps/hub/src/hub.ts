@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Clock, type FailPoint, Lifecycle, type Log } from '@sightline/core'
+import { type Address, type Clock, type FailPoint, Lifecycle, type Log } from '@sightline/core'
 import { openModel } from '@sightline/core/clip/open-model.js'
 import { modelStoreFiles } from '@sightline/models/store/model-store.js'
 import type { ListedRoute } from './api/roles.ts'
@@ -23,6 +23,7 @@ import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
+import { StatsHistory } from './fleet/stats-history.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { postgresOpener } from './index/pgvector/connect.ts'
@@ -146,7 +147,13 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
         : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
-  const eraser = new Eraser({ store, index, log })
+  const history = new StatsHistory({ environment: store.environment, ingest, log })
+  const fleetMemory = {
+    forget: async (address: Address) => {
+      await Promise.all([history.forget(address), commands.forget(address)])
+    },
+  }
+  const eraser = new Eraser({ store, index, fleet: fleetMemory, log })
   const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
@@ -214,6 +221,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       shadow,
       commands,
       health,
+      history,
       eraser,
       people,
       ruleParts,

@@ -88,6 +88,14 @@ export class Commands {
     }
   }
 
+  /** Forgets what the device was told and what it answered, pictures and logs included. @throws STORE_FAILED */
+  async forget(address: Address): Promise<void> {
+    const { tables } = this.#options
+    await tables.write(() => {
+      for (const { key } of [...this.#rows(keyOf(address), MAX_COMMANDS + 10)]) tables.commands.remove(key)
+    })
+  }
+
   /** Newest first. */
   list(address: Address, limit: number): CommandRow[] {
     return [...this.#rows(keyOf(address), limit)].map(({ value }) => value)

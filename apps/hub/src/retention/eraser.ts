@@ -1,4 +1,4 @@
-import { fault, type Log } from '@sightline/core'
+import { type Address, fault, type Log } from '@sightline/core'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { FrameFilter, RecordStore } from '../store/record-store.ts'
 
@@ -19,6 +19,8 @@ export interface Erased {
 export interface EraserOptions {
   readonly store: Pick<RecordStore, 'deleteFrames' | 'deleteIncidents' | 'deleteNode'>
   readonly index: Pick<IndexKeeper, 'remove'>
+  /** What else is known of devices: their reports, and the pictures and logs that they answered commands with. */
+  readonly fleet: { forget(address: Address): Promise<void> }
   readonly log: Log
 }
 
@@ -97,6 +99,7 @@ export class Eraser {
     const { site, node, ...rest } = filter
     if (site === undefined || node === undefined || upTo !== undefined) return 0
     if (Object.values(rest).some(part => part !== undefined)) return 0
+    await this.#options.fleet.forget({ site, node })
     return (await this.#options.store.deleteNode(site, node)) ? 1 : 0
   }
 }

@@ -68,7 +68,7 @@ export async function verifyData(dataDir: string): Promise<VerifyReport> {
   if (!existsSync(path)) throw fault('STORE_FAILED', `${dataDir} is not the data directory of a hub`)
   const faults = new Faults()
   try {
-    const root = open({ path, readOnly: true, maxDbs: 32, overlappingSync: false, compression: false })
+    const root = open({ path, readOnly: true, maxDbs: 64, overlappingSync: false, compression: false })
     try {
       return verify(root, join(dataDir, 'index'), faults)
     } finally {

@@ -315,6 +315,7 @@ describe('the service', () => {
         'devices/{site}/{node}/config/history',
         'devices/{site}/{node}/revoke',
         'devices/{site}/{node}/rotate',
+        'devices/{site}/{node}/stats',
         'drift',
         'encode',
         'enroll',

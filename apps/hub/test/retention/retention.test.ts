@@ -29,7 +29,12 @@ beforeEach(async () => {
   store = await openLmdbStore({ dir: root, clock, log, minFreeBytes: 0 })
   frames = new FrameSource(store)
   removed = []
-  eraser = new Eraser({ store, index: { remove: async ords => void removed.push(...ords) }, log })
+  eraser = new Eraser({
+    store,
+    index: { remove: async ords => void removed.push(...ords) },
+    fleet: { forget: async () => {} },
+    log,
+  })
 })
 afterEach(async () => {
   await store.close()
