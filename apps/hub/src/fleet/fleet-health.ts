@@ -1,4 +1,4 @@
-import type { Clock, NodeStarting } from '@sightline/core'
+import type { Clock, NodeState } from '@sightline/core'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Distributor } from '../rules/distributor.ts'
 import type { NodeRecord } from '../store/record-store.ts'
@@ -48,7 +48,7 @@ export class FleetHealth {
       online: state?.online ?? false,
       onlineSince: noticed?.onlineSince ?? null,
       lastDataAt,
-      starting: startingText(state?.starting),
+      starting: startingText(state),
       cameras,
       clockSkewMs: noticed?.skewMs ?? null,
       outbox: stats && {
@@ -94,8 +94,10 @@ export class FleetHealth {
   }
 }
 
-function startingText(starting: NodeStarting | undefined): string | null {
-  if (starting === undefined) return null
+/** A device that is away starts nothing, unless it left because it could not: its will is from when it connected. */
+function startingText(state: NodeState | null): string | null {
+  const starting = state?.starting
+  if (starting === undefined || !(state?.online || starting.error !== undefined)) return null
   return starting.error ?? starting.detail ?? starting.phase
 }
 

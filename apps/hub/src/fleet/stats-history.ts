@@ -6,14 +6,29 @@ import type { NodeRecord } from '../store/record-store.ts'
 import { keyOf } from './shadow.ts'
 import { type StatsPoint, statsPoints } from './stats-points.ts'
 
-/** Of one device one report a minute is kept, for a day: at most 1440 rows of some 200 bytes. */
+/** Of one device one report a minute is kept, for a day: at most 1440 rows of some 230 bytes. */
 const SLOT_MS = 60_000
 const KEEP_MS = 24 * 3_600_000
 /** Removed with every report; more than one is old only after a device was away. */
 const PRUNED_AT_ONCE = 20
 
-/** What a device reported, without what is told of its cameras. `at`: hub time, milliseconds since the epoch. */
-export type StatsSample = Omit<NodeStats, 'v' | 'cameras'>
+const KEPT = [
+  'uptimeSeconds',
+  'framesSeen',
+  'framesEmbedded',
+  'framesFailed',
+  'outboxRecords',
+  'outboxBytes',
+  'outboxDropped',
+  'outboxDroppedEvents',
+  'outboxDroppedThumbnails',
+  'encodeP50Ms',
+  'decisionP95Ms',
+  'rssBytes',
+] as const
+
+/** What is kept of a report. `at`: hub time, milliseconds since the epoch. */
+export type StatsSample = Pick<NodeStats, 'at' | (typeof KEPT)[number]>
 
 export interface StatsHistoryOptions {
   readonly environment: StoreEnvironment
@@ -66,7 +81,7 @@ export class StatsHistory {
     const key = keyOf(record)
     if (stats === null || this.#newest.get(key) === stats.at) return
     this.#newest.set(key, stats.at)
-    const { v: _v, cameras: _cameras, ...sample } = stats
+    const sample = Object.fromEntries(KEPT.map(name => [name, stats[name]])) as Omit<StatsSample, 'at'>
     const slot = Math.floor(lastSeenAt / SLOT_MS) * SLOT_MS
     this.#environment.committer
       .run(() => {

@@ -96,26 +96,26 @@ it('shows where nothing was heard', async () => {
 })
 
 it('keeps a day of each device, and shows a long time in few points', async () => {
-  for (let minute = 0; minute < 25 * 60; minute++) {
+  for (let minute = 0; minute < 25 * 60; minute += 2) {
     await report({ uptimeSeconds: minute * 60, framesSeen: minute * 60, outboxRecords: minute % 7 })
-    await report({}, { site: 'plant', node: 'gate' }).catch(() => {})
-    await clock.advance(MINUTE_MS)
+    await clock.advance(2 * MINUTE_MS)
   }
+  await report({}, { site: 'plant', node: 'gate' })
   await settled()
   const rows = store.environment.root.openDB<unknown, [string, number]>('node-stats', {})
   const of = (key: string) => [...rows.getKeys({ start: [key, 0], end: [key, Number.MAX_SAFE_INTEGER] })]
-  expect(of('plant~dock').length).toBeLessThanOrEqual(24 * 60 + 1)
+  expect(of('plant~dock').length).toBeLessThanOrEqual(12 * 60 + 1)
   const day = points(24)
   expect(day.length).toBeGreaterThan(300)
   expect(day.length).toBeLessThanOrEqual(362)
   // The worst of every step is shown, whatever the step.
   expect(Math.max(...day.map(({ queueRecords }) => queueRecords))).toBe(6)
   expect(day.at(-1)).toMatchObject({ gap: false, seenPerSecond: 1 })
-  expect(points(1).length).toBeGreaterThanOrEqual(59)
+  expect(points(1).length).toBeGreaterThanOrEqual(29)
 
   await history.forget(DOCK)
   expect(of('plant~dock')).toEqual([])
-  expect(of('plant~gate').length).toBeGreaterThan(1000)
+  expect(of('plant~gate')).toHaveLength(1)
 })
 
 it('does not fill up with reports that come too often', async () => {

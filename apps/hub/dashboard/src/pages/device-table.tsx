@@ -115,7 +115,7 @@ function ReportCells({ node, now, hub }: { node: FleetNode; now: number; hub: Hu
       <Cell name="Model" warn={otherModel}>
         <span title={node.fingerprint ?? undefined}>{modelName(node.fingerprint)}</span>
         <span class="hint">
-          {node.provider ?? 'not open'}, agent {node.agent ?? 'unknown'}
+          {node.provider !== null && `${node.provider}, `}agent {node.agent ?? 'unknown'}
         </span>
       </Cell>
       <Cell name="Rules" warn={otherRules}>
