@@ -15,6 +15,8 @@ export interface LineChartProps {
   readonly at: readonly number[]
   readonly lines: readonly Line[]
   readonly format: (value: number) => string
+  /** The time that is shown, seconds since the epoch. */
+  readonly span: readonly [number, number]
 }
 
 const HEIGHT = 170
@@ -22,12 +24,14 @@ const HEIGHT = 170
 const SYNC = 'line-charts'
 
 /** Lines over time, with the values under the pointer beneath. In words: the newest and the greatest value of each line. */
-export function LineChart({ title, at, lines, format }: LineChartProps) {
+export function LineChart({ title, at, lines, format, span }: LineChartProps) {
   const place = useRef<HTMLDivElement>(null)
   const chart = useRef<uPlot | undefined>(undefined)
   const data = [at, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData
   const newest = useRef(data)
   newest.current = data
+  const shown = useRef(span)
+  shown.current = span
   useEffect(() => {
     const element = place.current
     if (element === null) return
@@ -37,7 +41,11 @@ export function LineChart({ title, at, lines, format }: LineChartProps) {
       const { default: UPlot } = await import('uplot')
       if (left) return
       chart.current?.destroy()
-      chart.current = new UPlot(optionsOf({ element, lines, format }), newest.current, element)
+      chart.current = new UPlot(
+        optionsOf({ element, lines, format, span: () => shown.current }),
+        newest.current,
+        element,
+      )
     }
     void draw()
     const resized = new ResizeObserver(() =>
@@ -59,7 +67,7 @@ export function LineChart({ title, at, lines, format }: LineChartProps) {
       chart.current = undefined
     }
   }, [])
-  useEffect(() => chart.current?.setData(data), [at, lines])
+  useEffect(() => chart.current?.setData(data), [at, span[0], span[1]])
   return (
     <figure class="line-chart">
       <figcaption>
@@ -83,15 +91,22 @@ function optionsOf({
   element,
   lines,
   format,
-}: Pick<LineChartProps, 'lines' | 'format'> & { readonly element: HTMLElement }): uPlot.Options {
+  span,
+}: Pick<LineChartProps, 'lines' | 'format'> & {
+  readonly element: HTMLElement
+  readonly span: () => LineChartProps['span']
+}): uPlot.Options {
   const axis = { stroke: colour(element, '--text-quiet'), font: '11px system-ui', ticks: { show: false } }
   const grid = { stroke: colour(element, '--line'), width: 1 }
   return {
     width: element.clientWidth,
     height: HEIGHT,
     cursor: { sync: { key: SYNC }, drag: { x: false, y: false } },
-    // From nought, and never a range of nothing.
-    scales: { y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
+    scales: {
+      x: { range: () => [...span()] },
+      // From nought, and never a range of nothing.
+      y: { range: (_chart, _least, most) => [0, most > 0 ? most * 1.1 : 1] },
+    },
     axes: [
       { ...axis, grid, space: 70, values: (_chart, splits) => splits.map(clockTime) },
       { ...axis, grid, size: 64, values: (_chart, splits) => splits.map(format) },
@@ -102,7 +117,6 @@ function optionsOf({
         label: name,
         stroke: colour(element, tone),
         width: 1.5,
-        points: { show: false },
         value: (_chart: uPlot, value: number | null) => (value === null ? '' : format(value)),
       })),
     ],

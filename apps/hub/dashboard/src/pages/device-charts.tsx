@@ -61,6 +61,7 @@ export function DeviceCharts({ device, now }: { device: DeviceAddress; now: numb
   const question = `${device.site}/${device.node} ${hours} ${Math.floor(now / ASK_EVERY_MS)}`
   const stats = useResource(question, signal => deviceStats(api, device, { hours, signal }))
   const points = useMemo(() => withGaps(stats.data ?? []), [stats.data])
+  const until = Math.floor(now / ASK_EVERY_MS) * (ASK_EVERY_MS / 1000) + ASK_EVERY_MS / 1000
   const at = useMemo(() => points.map(point => point.at), [points])
   return (
     <section class="card device-panel device-charts" aria-label="Over time">
@@ -84,20 +85,23 @@ export function DeviceCharts({ device, now }: { device: DeviceAddress; now: numb
       {stats.data?.length === 0 && (
         <p class="hint">Nothing yet: a device reports once a minute, and the hub keeps a day of it.</p>
       )}
-      {points.length > 0 &&
-        CHARTS.map(({ title, format, lines }) => (
-          <LineChart
-            key={title}
-            title={title}
-            format={format}
-            at={at}
-            lines={lines.map(({ name, tone, read }) => ({
-              name,
-              tone,
-              values: points.map(({ point }) => (point === null ? null : read(point))),
-            }))}
-          />
-        ))}
+      <div class="charts">
+        {points.length > 0 &&
+          CHARTS.map(({ title, format, lines }) => (
+            <LineChart
+              key={title}
+              title={title}
+              format={format}
+              at={at}
+              span={[until - hours * 3600, until]}
+              lines={lines.map(({ name, tone, read }) => ({
+                name,
+                tone,
+                values: points.map(({ point }) => (point === null ? null : read(point))),
+              }))}
+            />
+          ))}
+      </div>
     </section>
   )
 }

@@ -108,7 +108,7 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
       }}
     >
       <Field
-        label={`Settings, version ${version}`}
+        label={version === 0 ? 'Settings' : `Settings as of change ${version}`}
         hint={`${over} Passwords are shown as “…”; left so, they stay.`}
         fault={fault}
       >

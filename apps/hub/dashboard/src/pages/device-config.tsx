@@ -147,7 +147,7 @@ function Changes({ title, changes = [], now, onRestore }: ChangesProps) {
         {changes.slice(0, SHOWN_CHANGES).map(({ version, settings, actor, at }) => (
           <li key={version}>
             <div>
-              <strong>Version {version}</strong>
+              <strong>Change {version}</strong>
               <span class="hint">
                 {actor}
                 {at !== null && ', '}
@@ -159,7 +159,7 @@ function Changes({ title, changes = [], now, onRestore }: ChangesProps) {
               <button
                 type="button"
                 class="button button-small"
-                aria-label={`Edit from version ${version}`}
+                aria-label={`Edit from change ${version}`}
                 onClick={() => onRestore(settings)}
               >
                 Edit from here

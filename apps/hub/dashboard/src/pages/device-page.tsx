@@ -58,8 +58,8 @@ export function DevicePage({ name, row, frames, hub, onChanged }: DevicePageProp
       {row !== undefined && (
         <div class="device-columns">
           {row.report !== undefined && <DeviceCard node={row.report} now={now} frames={frames} hub={hub} />}
-          {row.report !== undefined && <DeviceCharts device={row} now={now} />}
           <DeviceConfig device={row} standing={row.report?.config} now={now} />
+          {row.report !== undefined && <DeviceCharts device={row} now={now} />}
           {row.report !== undefined && <DeviceCommands node={row.report} now={now} />}
           {row.enrolled !== undefined && <Credential row={row} now={now} />}
         </div>
