@@ -178,7 +178,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await row().getByText('v1, v2 refused').waitFor()
     await row().getByRole('link', { name: NODE }).click()
 
-    await configuration.getByRole('button', { name: 'Edit from change 1' }).click()
+    await configuration.getByRole('button', { name: 'Edit from here: change 1' }).click()
     await expect.poll(() => dialog().getByRole('textbox').inputValue()).toContain('"thumbnails": "none"')
     await dialog().getByRole('button', { name: 'Save and send' }).click()
     await configuration.getByText('The device runs with what is desired.').waitFor()

@@ -159,7 +159,7 @@ function Changes({ title, changes = [], now, onRestore }: ChangesProps) {
               <button
                 type="button"
                 class="button button-small"
-                aria-label={`Edit from change ${version}`}
+                aria-label={`Edit from here: change ${version}`}
                 onClick={() => onRestore(settings)}
               >
                 Edit from here
