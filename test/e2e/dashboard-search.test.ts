@@ -63,7 +63,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       if (message.type() === 'error') complaints.push(message.text())
     })
     context.on('weberror', failure => complaints.push(String(failure.error())))
-  }, 120_000)
+  }, 240_000)
 
   afterAll(async () => {
     await browser?.close()

@@ -22,13 +22,8 @@ export function FrameCard({ frame, now, alike = 1, onUnstack, onOpen, onSimilar 
   return (
     <article class={alike > 1 ? 'card frame frame-stack' : 'card frame'}>
       <div class="frame-picture">
-        <button
-          ref={open}
-          type="button"
-          class="frame-open"
-          aria-label={`Details: ${what}`}
-          onClick={() => onOpen(frame)}
-        >
+        <button ref={open} type="button" class="frame-open" onClick={() => onOpen(frame)}>
+          <span class="visually-hidden">Details: {what} </span>
           <Thumbnail url={frame.thumbnailUrl} alt="" />
         </button>
         <FiredBadges verdicts={frame.verdicts} />

@@ -23,12 +23,8 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
         {frame === undefined ? (
           <Thumbnail url={null} alt="" none={lastPictureAt === null ? 'No frame yet' : 'No recent frame'} />
         ) : (
-          <button
-            type="button"
-            class="frame-open"
-            aria-label={`Details: newest frame of ${camera}`}
-            onClick={() => onOpenFrame(frame)}
-          >
+          <button type="button" class="frame-open" onClick={() => onOpenFrame(frame)}>
+            <span class="visually-hidden">Details: newest frame of {camera} </span>
             <Thumbnail url={frame.thumbnailUrl} alt="" />
           </button>
         )}
