@@ -16,6 +16,7 @@ import { ActionQueue } from './actions/action-queue.ts'
 import { ActionRunner } from './actions/action-runner.ts'
 import { openActions } from './actions/open-actions.ts'
 import { CameraGroup } from './camera/camera-group.ts'
+import { CameraPace } from './camera/camera-pace.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
@@ -178,11 +179,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         { camera: source, backoff, clock, log },
         { onStatus: onChange, onDrop },
       )
+      const pace = new CameraPace({ clock })
       return {
-        status: () => supervisor.status(),
+        status: () => ({ ...supervisor.status(), ...pace.reading() }),
         run: (stopping, tap) => {
-          const frames = (signal: AbortSignal) => tap.through(supervisor.frames(signal))
-          return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts }).run(stopping)
+          const frames = (signal: AbortSignal) => tap.through(pace.through(supervisor.frames(signal)))
+          const gate = new Gate(camera.gate)
+          return new Pipeline({ settings: camera, frames, gate, parts: { ...parts, pace } }).run(stopping)
         },
       }
     },
