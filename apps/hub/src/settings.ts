@@ -4,8 +4,10 @@ import { type Static, Type } from 'typebox'
 import { HttpSettings } from './api/settings.ts'
 import { AuthSettings } from './auth/settings.ts'
 import { BrokerSettings, MqttSettings } from './broker/settings.ts'
+import { SearchByUrlSettings, searchByUrlFaults } from './fetch/settings.ts'
 import { IndexSettings } from './index/settings.ts'
 import { isLoopback } from './loopback.ts'
+import { ThumbnailSettings, thumbnailFaults } from './privacy/settings.ts'
 import { TlsSettings } from './tls/settings.ts'
 
 const MIB = 1024 * 1024
@@ -102,6 +104,8 @@ export const HubSettings = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    thumbnails: ThumbnailSettings,
+    searchByUrl: SearchByUrlSettings,
     retention: Type.Object(
       {
         days: Type.Number({
@@ -176,6 +180,7 @@ export function checkHubSettings(settings: HubSettings): HubSettings {
     faults.push({ path: 'tls', message: 'certFile and keyFile go together' })
   if (tls.mode === 'always' && tls.terminated)
     faults.push({ path: 'tls', message: 'mode always and terminated exclude each other' })
+  faults.push(...thumbnailFaults(settings.thumbnails), ...searchByUrlFaults(settings.searchByUrl))
   const { url, username, passwordFile, caFile } = broker
   if (url === undefined && (username ?? passwordFile ?? caFile) !== undefined)
     faults.push({ path: 'broker', message: 'username, passwordFile and caFile go with url' })

@@ -15,8 +15,11 @@ storeContract('deleting', held => {
 
   it('takes frames away with vectors, thumbnails and names, a step at a time, and for good', async () => {
     const filter = { node: 'dock', camera: 'gate', from: 0, to: 16_000 }
+    const expected = { ords: [1, 3, 5, 7, 9], thumbnails: 5, bytes: 5 * (32 + 100), next: 9 }
+    expect(held.store.measureFrames({ filter, after: 0, rows: 5 })).toMatchObject(expected)
+    expect(held.store.counts().frames).toBe(21)
     const first = await held.store.deleteFrames({ filter, after: 0, rows: 5 })
-    expect(first).toEqual({ ords: [1, 3, 5, 7, 9], thumbnails: 5, bytes: 5 * (32 + 100), next: 9 })
+    expect(first).toEqual({ ...expected, receivedFrom: 5_000_000 })
     const second = await held.store.deleteFrames({ filter, after: first.next!, rows: 50 })
     expect(second.ords).toEqual([11, 13, 15])
     expect(second.next).toBeUndefined()
@@ -48,6 +51,31 @@ storeContract('deleting', held => {
     await held.store.deleteFrames({ filter: { node: 'other' }, after: 0, rows: 99 })
     expect(held.store.ords({ newestFirst: true, limit: 1 })).toEqual([20])
     expect(held.store.lastOrd()).toBe(21)
+  })
+
+  it('blurs and takes away thumbnails without their frames', async () => {
+    const listed = held.store.pictures(0, 2)
+    expect(listed).toMatchObject([
+      { ord: 1, id: `plant~dock~${SESSION}~1`, site: 'plant', blurred: false },
+      { ord: 2 },
+    ])
+    const blurred = Uint8Array.of(1, 2, 3)
+    await held.store.deleteFrames({ filter: {}, after: 2, upTo: 3, rows: 1 })
+    await held.store.putPictures([
+      { ord: 1, thumbnail: blurred },
+      { ord: 2, thumbnail: undefined },
+      { ord: 3, thumbnail: blurred },
+      { ord: 21, thumbnail: blurred },
+    ])
+    await held.reopen()
+    expect(held.store.pictures(0, 2).map(({ ord, blurred }) => [ord, blurred])).toEqual([
+      [1, true],
+      [4, false],
+    ])
+    expect(new Uint8Array(held.store.thumbnail(listed[0]!.id)!)).toEqual(blurred)
+    expect(held.store.frameByOrd(2)).toMatchObject({ hasThumbnail: false })
+    // Neither a frame that is gone nor one without a thumbnail gets one.
+    expect(held.store.counts()).toMatchObject({ frames: 20, thumbnails: 18 })
   })
 
   it('forgets a camera without frames, and leaves frames above the limit', async () => {

@@ -34,5 +34,7 @@ storeContract('devices, rules and quarantine', held => {
     const kept = held.store.quarantined()
     expect(kept).toHaveLength(1000)
     expect([kept[0]!.bytes, kept.at(-1)!.bytes]).toEqual([1004, 5])
+    expect(await held.store.deleteQuarantined(({ bytes }) => bytes >= 10)).toBe(995)
+    expect(held.store.quarantined().map(({ bytes }) => bytes)).toEqual([9, 8, 7, 6, 5])
   })
 })

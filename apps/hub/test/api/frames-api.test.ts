@@ -13,10 +13,20 @@ describe('frames, incidents, devices', () => {
     expect((await hub.call('/api/v1/frames/none')).body.error.code).toBe('API_NOT_FOUND')
   })
 
+  it('lists the newest frame of each camera, and those on which a rule fired', async () => {
+    const ids = async (query: string) =>
+      (await hub.call(`/api/v1/frames?${query}`)).body.frames.map((frame: { id: string }) => frame.id)
+    expect(await ids('each=camera')).toEqual([frameIdOf(4), frameIdOf(3)])
+    expect(await ids('each=camera&limit=1')).toEqual([frameIdOf(4)])
+    expect(await ids('each=camera&camera=yard')).toEqual([frameIdOf(3)])
+    expect(await ids('rule=animal&fired=true')).toEqual([frameIdOf(1)])
+    expect(await ids('fired=false&limit=2')).toEqual([frameIdOf(4), frameIdOf(3)])
+  })
+
   it('serves a thumbnail and says when there is none', async () => {
     const response = await fetch(`${hub.url}/api/v1/frames/${frameIdOf(1)}/thumbnail`)
     expect(response.headers.get('content-type')).toBe('image/jpeg')
-    expect(response.headers.get('cache-control')).toContain('immutable')
+    expect(response.headers.get('cache-control')).toBe('private, max-age=3600')
     expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(1000)
     expect((await hub.call(`/api/v1/frames/${frameIdOf(4)}/thumbnail`)).status).toBe(404)
   })

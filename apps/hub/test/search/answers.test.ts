@@ -164,7 +164,8 @@ test('groups show their best frames, in the order of those', async () => {
 test('facets count the candidates, and say whether these are all', async () => {
   const all = await search.search({ text: 'dog', limit: 1, facets: true })
   expect(all.total).toEqual({ value: store.lastOrd(), relation: 'eq' })
-  for (const facet of [all.facets!.camera, all.facets!.day, all.facets!.site, all.facets!.histogram.buckets])
+  const { site, node, camera, day, histogram } = all.facets!
+  for (const facet of [site, node, camera, day, histogram.buckets])
     expect(facet.reduce((sum, { count }) => sum + count, 0)).toBe(store.lastOrd())
   expect(all.facets!.histogram.buckets.length).toBeLessThanOrEqual(61)
   const few = await search.search({ text: 'dog', limit: 10 })
