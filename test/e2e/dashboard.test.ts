@@ -180,10 +180,12 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
 
   it('shows the device, its cameras and its rules', async () => {
     await open('devices')
-    const device = page.getByRole('article').filter({ hasText: NODE })
-    await device.getByText('Online').waitFor()
-    await device.getByText(`version ${await rulesVersion()}`, { exact: true }).waitFor()
-    for (const camera of SUBJECTS) await device.getByRole('link', { name: camera }).waitFor()
+    const device = page.getByRole('row').filter({ hasText: NODE })
+    await device.getByText(/^(Healthy|Degraded)$/).waitFor()
+    await device.getByText(`v${await rulesVersion()}`, { exact: true }).waitFor()
+    await device.getByRole('link', { name: NODE }).click()
+    const state = page.getByRole('region', { name: 'State' })
+    for (const camera of SUBJECTS) await state.getByRole('link', { name: camera }).waitFor()
     await page.getByRole('button', { name: 'About this system' }).click()
     const about = page.getByRole('dialog')
     await about.getByText('What this model gets wrong').waitFor()
@@ -200,9 +202,10 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await enrol.getByRole('button', { name: 'Make the command' }).click()
     await enrol.getByText(/sightline-agent enroll --hub .* --token slt1\./).waitFor()
     await enrol.getByRole('button', { name: 'Done' }).click()
-    await page.getByRole('button', { name: 'Configuration' }).first().click()
+    await page.getByRole('link', { name: NODE }).click()
+    await page.getByText('Nothing is desired').waitFor()
+    await page.getByRole('button', { name: 'Edit settings' }).click()
     const config = page.getByRole('dialog', { name: /^Configuration of/ })
-    await config.getByText('Nothing is desired').waitFor()
     await config.getByRole('textbox').fill('{"log":')
     await config.getByRole('button', { name: 'Save and send' }).click()
     await config.getByText(/^Not JSON/).waitFor()
@@ -238,8 +241,8 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await inForce(page, version + 2)
     await page.getByRole('link', { name: 'Devices' }).click()
     await page
-      .getByRole('article')
-      .getByText(`version ${version + 2}`, { exact: true })
+      .getByRole('row')
+      .getByText(`v${version + 2}`, { exact: true })
       .waitFor()
     await page.getByRole('link', { name: /^Live/ }).click()
     const incidents = page.getByRole('region', { name: 'Incidents' })
@@ -326,7 +329,10 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     // What failed while the hub was away is asked again by itself.
     await firstHit(page, 'tabby-cat-face').waitFor()
     await page.getByRole('link', { name: 'Devices' }).click()
-    await page.getByRole('article').getByText('Online').waitFor()
+    await page
+      .getByRole('row')
+      .getByText(/^(Healthy|Degraded)$/)
+      .waitFor()
     expect(agent.running).toBe(true)
     // The browser itself notes each failed request.
     complaints = complaints.filter(text => !text.startsWith('Failed to load resource: net::ERR_'))

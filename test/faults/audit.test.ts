@@ -1,13 +1,16 @@
 import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLog, systemClock } from '@sightline/core'
+import { createLog, encodeJson, nodeTopic, systemClock } from '@sightline/core'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
+import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { audit } from '../support/delivery-audit.ts'
 import { DeliveryLedger, readLedger } from '../support/delivery-ledger.ts'
 import { brokenPayload, isPublish, packetsOf } from '../support/mqtt-mutations.ts'
+import { incidentId, SimulatedRecords } from '../support/simulated-records.ts'
 import { seededRandom } from '../support/vectors.ts'
+import { WireLedger } from '../support/wire-ledger.ts'
 import { breach } from './report.ts'
 
 let dir = ''
@@ -59,6 +62,40 @@ it('reads a ledger whose last line a crash has cut off', async () => {
   await ledger.close()
   await appendFile(ledger.path, 'A dock-1 2')
   expect((await readLedger(ledger.path)).get('dock-1')?.acknowledged).toEqual({ upTo: 1, ranges: [] })
+})
+
+it('reads a ledger off the wire, and sees a number that is used twice', async () => {
+  const address = { site: 'default', node: 'dock-1' }
+  const session = '01J00000000000000000000000'
+  const ledger = await DeliveryLedger.open(join(dir, 'ledger'))
+  const wire = new WireLedger({ address, ledger })
+  const records = new SimulatedRecords({
+    address,
+    session,
+    space: { fingerprint: 'test:000000000000', dim: 8 },
+  })
+  const publish = (type: 'emb' | 'event' | 'ack', payload: Uint8Array) =>
+    generate({
+      cmd: 'publish',
+      topic: nodeTopic(type, address),
+      payload: Buffer.from(payload),
+      qos: 1,
+      messageId: 1,
+      dup: false,
+      retain: false,
+    })
+  const batch = publish('emb', records.batch([1, 2, 4]))
+  wire.read(batch.subarray(0, 50), 0, 'to server')
+  wire.read(batch.subarray(50), 0, 'to server')
+  wire.read(publish('event', records.event(3)), 0, 'to server')
+  wire.read(publish('emb', records.batch([4])), 1, 'to server')
+  wire.read(publish('ack', encodeJson({ v: 1, session, upTo: 2, ranges: [[4, 4]] })), 1, 'to client')
+  expect([wire.records, wire.acknowledged, wire.repeated]).toEqual([4, 3, 1])
+  expect(wire.incidentOf(3)).toBe(incidentId('dock-1', 3))
+  expect(() => wire.read(publish('event', records.event(4)), 2, 'to server')).toThrow(/number 4 was/)
+  await ledger.close()
+  const entry = (await readLedger(ledger.path)).get('dock-1')
+  expect(entry).toEqual({ sent: 4, acknowledged: { upTo: 2, ranges: [[4, 4]] } })
 })
 
 it('breaks a payload and keeps the packet whole', () => {

@@ -73,7 +73,7 @@ function outage({ outageSeconds, maxBytes, progress }: Outage): Promise<LedgerRo
         made = due
         peakBytes = Math.max(peakBytes, outbox.counts.bytes)
         if (awayMs >= told) {
-          progress(`${(awayMs / 60_000).toFixed(0)} min without broker, ${outbox.counts.records} wait`)
+          progress(`${(awayMs / 1000).toFixed(0)} s without broker, ${outbox.counts.records} records wait`)
           told += toldMs
         }
         if (awayMs >= outageSeconds * 1000) break

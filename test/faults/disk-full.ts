@@ -42,7 +42,7 @@ function underTheHub(disk: SmallDisk, rounds: number, progress: Progress): Promi
       const { hub, ledger } = stage
       await hub.configure({ store: { minFreeBytes: disk.minFreeBytes } })
       await hub.start()
-      const fleet = await stage.fleet({ count: 4, settings: { ackTimeoutMs: 500 } })
+      const fleet = await stage.fleet({ count: 4, settings: { ackTimeoutMs: 500, maxBackoffMs: 300 } })
       fleet.record(25)
       await ledgerGrows(ledger)
       for (let round = 0; round < rounds; round++) {
@@ -137,7 +137,7 @@ async function healthIs(hub: HubUnderTest, status: string): Promise<void> {
 async function goesOnAnswering(hub: HubUnderTest): Promise<void> {
   for (let i = 0; i < 20; i++) {
     await hub.api.search('a lighthouse')
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await new Promise(resolve => setTimeout(resolve, 25))
   }
 }
 

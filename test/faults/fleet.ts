@@ -12,7 +12,9 @@ const TELL_EVERY_MS = 10_000
 /** The promise is five seconds; the short form runs beside other tests, on machines that are busy. */
 const MAX_STOP_MS = { long: 5000, short: 15_000 }
 /** Of no model that the hub has, so that its memory is not the index's, which grows with every vector. */
-const SPACE = { fingerprint: 'simulated:000000000000', dim: 512 }
+const FINGERPRINT = 'simulated:000000000000'
+/** The long form stores 3.6 million: short vectors keep them within some gigabytes. */
+const DIM = { long: 64, short: 512 }
 
 export function fleetAtWork({
   long,
@@ -24,7 +26,8 @@ export function fleetAtWork({
     const { hub, ledger } = stage
     await hub.configure()
     await hub.start()
-    const fleet = await stage.fleet({ count: agents, space: SPACE })
+    const space = { fingerprint: FINGERPRINT, dim: long ? DIM.long : DIM.short }
+    const fleet = await stage.fleet({ count: agents, space })
     const memory = new MemoryWatch(hub.program.pid)
     fleet.record(PER_SECOND)
     for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; ) {

@@ -21,6 +21,7 @@ export class DeliveryLedger {
   #acknowledged = 0
   #sent = 0
   #writing: Promise<void> | undefined
+  #closing: Promise<void> | undefined
 
   private constructor(path: string, file: FileHandle) {
     this.path = path
@@ -59,9 +60,10 @@ export class DeliveryLedger {
     while (this.#writing !== undefined) await this.#writing
   }
 
-  async close(): Promise<void> {
-    await this.flushed()
-    await this.#file.close()
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.flushed().then(() => this.#file.close())
+    return this.#closing
   }
 
   #write(line: string): void {

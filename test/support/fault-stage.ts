@@ -65,6 +65,7 @@ export async function onFaultStage<T>(
     return await work(stage)
   } finally {
     await fleet?.stop()
+    await ledger.close()
     await space.clean()
   }
 }

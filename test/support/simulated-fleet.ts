@@ -36,12 +36,16 @@ export class SimulatedFleet {
     for (const agent of this.agents) agent.start()
   }
 
-  /** Begins to make `perSecond` records a second and agent, spread evenly. */
-  record(perSecond: number): void {
+  /**
+   * Begins to make `perSecond` records a second and agent, spread evenly; none while `maxOutstanding` wait, so that a slow
+   * machine is not left with more than it can drain.
+   */
+  record(perSecond: number, maxOutstanding = Number.POSITIVE_INFINITY): void {
     const startedMs = performance.now()
     let made = 0
     this.#timer = setInterval(() => {
       const due = Math.floor(((performance.now() - startedMs) / 1000) * perSecond * this.agents.length)
+      if (this.outstanding >= maxOutstanding) made = due
       for (; made < due; made++) this.agents[made % this.agents.length]!.record()
     }, TICK_MS)
   }

@@ -70,7 +70,7 @@ export async function createDevice(options: DeviceOptions): Promise<Device> {
           login: credentials && (() => credentials.login()),
           onUp: () => {
             void credentials?.accepted().catch(err => log.error({ err }, 'credential not settled'))
-            void change.tell()
+            change.tell()
             desk.flush()
           },
           onRefused: () => credentials?.refused(),

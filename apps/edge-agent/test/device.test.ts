@@ -45,6 +45,8 @@ class TestHub {
   /** Topics that are listened to now. */
   readonly subscriptions = new Set<string>()
   frames = 0
+  /** Reports of the configuration are neither taken nor acknowledged. */
+  deaf = false
   rotate: () => unknown = () => undefined
   #aedes!: Aedes
   #tcp!: TcpServer
@@ -61,6 +63,7 @@ class TestHub {
       done(known ? null : (Object.assign(new TypeError('no'), { returnCode: 5 }) as AuthenticateError), known)
     }
     aedes.authorizePublish = (_client, { topic, payload }, done) => {
+      if (this.deaf && topic === nodeTopic('cfg/reported', ADDRESS)) return
       this.#take(topic, payload as Buffer)
       done(null)
     }
@@ -237,6 +240,20 @@ describe('an enrolled device', () => {
     await until(() => hub.reports.at(-1)?.status === 'applied' && hub.states.at(-1)?.configVersion === 1)
     expect(hub.reports.at(-1)?.settings).toMatchObject(settings)
     expect(hub.tried).toHaveLength(connections)
+  })
+
+  it('takes the next configuration while the hub has not acknowledged what it reported of the last', async () => {
+    await start()
+    await until(() => hub.reports.length > 0)
+    hub.deaf = true
+    const level = () => device!.settings.log.level
+    await hub.publish(nodeTopic('cfg/desired', ADDRESS), desiredOf(1, { log: { level: 'debug' } }), true)
+    await until(() => level() === 'debug')
+    await hub.publish(nodeTopic('cfg/desired', ADDRESS), desiredOf(2, { log: { level: 'warn' } }), true)
+    await until(() => level() === 'warn')
+    hub.deaf = false
+    hub.cut()
+    await until(() => hub.reports.at(-1)?.inForce === 2)
   })
 
   it('goes back from a configuration that it cannot run', async () => {

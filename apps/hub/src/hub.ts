@@ -24,6 +24,7 @@ import { LmdbDeviceRegistry } from './fleet/lmdb-device-registry.ts'
 import { observeNodes } from './fleet/node-metrics.ts'
 import { RollCall } from './fleet/roll-call.ts'
 import { Shadow } from './fleet/shadow.ts'
+import { StatsHistory } from './fleet/stats-history.ts'
 import { HomeAssistant, homeAssistantTopics } from './home-assistant/home-assistant.ts'
 import { IndexKeeper } from './index/index-keeper.ts'
 import { postgresOpener } from './index/pgvector/connect.ts'
@@ -170,13 +171,14 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
+  const history = new StatsHistory({ environment: store.environment, ingest, log })
   const { eraser, sweep, retention, forgetter } = createPrivacy({
     settings,
     rules: pictureRules,
     store,
     index,
     saved,
-    references: { examples: ruleParts.examples, rules, commands, learner },
+    references: { examples: ruleParts.examples, rules, commands, reports: history, learner },
     audit,
     context: { clock, log },
   })
@@ -229,6 +231,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       shadow,
       commands,
       health,
+      history,
       forgetter,
       people,
       ruleParts,

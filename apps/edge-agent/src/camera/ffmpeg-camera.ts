@@ -55,6 +55,8 @@ export class FfmpegCamera implements Camera {
       for (let file = await this.#next(files); !file.done; file = await this.#next(files)) {
         count++
         yield { camera: this.name, capturedAt: this.#clock.now(), image: file.value }
+        // Frames that are in the pipe already belong to nobody.
+        if (signal.aborted) return
       }
       const code = await exit
       if (signal.aborted) return

@@ -18,6 +18,8 @@ export const START_MS = 60_000
 /** One that it has lived with for so long is good. */
 const CONFIRM_MS = 60_000
 const PROVE_MS = 60_000
+/** A report that was not acknowledged is sent again after this. */
+const TELL_AGAIN_MS = 10_000
 
 export interface ConfigChangeOptions {
   readonly shadow: ConfigShadow
@@ -33,6 +35,7 @@ export class ConfigChange {
   readonly #options: ConfigChangeOptions
   readonly #stopping = new AbortController()
   #confirming = new AbortController()
+  #telling = new AbortController()
 
   constructor(options: ConfigChangeOptions) {
     this.#options = options
@@ -55,14 +58,35 @@ export class ConfigChange {
       .catch(err => log.error({ err }, 'configuration not changed'))
   }
 
-  /** What is in force, for the hub. */
-  async tell(): Promise<void> {
-    const { shadow, lives, log } = this.#options
-    const agent = lives.running
-    agent?.stateChanged()
-    await agent
-      ?.tell('cfg/reported', encodeJson(shadow.report))
-      .catch(error => log.debug({ reason: messageOf(error) }, 'configuration not reported yet'))
+  /**
+   * Tells the hub what is in force, again until it has it or the connection ends: the next one begins with it. Not waited
+   * for: a hub that is slow to take a report must not hold up the next change.
+   */
+  tell(): void {
+    this.#options.lives.running?.stateChanged()
+    this.#telling.abort()
+    this.#telling = new AbortController()
+    void this.#tellUntilTold(this.#telling)
+  }
+
+  async #tellUntilTold(telling: AbortController): Promise<void> {
+    const { shadow, lives, clock, log } = this.#options
+    const signal = AbortSignal.any([telling.signal, this.#stopping.signal])
+    while (!signal.aborted && lives.running?.online) {
+      const told = lives.running.tell('cfg/reported', encodeJson(shadow.report)).then(
+        () => true,
+        error => {
+          log.debug({ reason: messageOf(error) }, 'configuration not reported yet')
+          return false
+        },
+      )
+      const late = clock.sleep(TELL_AGAIN_MS, signal).then(
+        () => false,
+        () => false,
+      )
+      if (await Promise.race([told, late])) return telling.abort()
+      await late
+    }
   }
 
   /** The configuration in force counts as good when the agent still runs in a minute. */
@@ -98,7 +122,7 @@ export class ConfigChange {
       }
       this.confirmLater()
     }
-    await this.tell()
+    this.tell()
   }
 
   async #apply(settings: DeviceSettings): Promise<void> {

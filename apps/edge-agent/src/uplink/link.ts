@@ -63,6 +63,8 @@ export class Link {
   #subscriptions: readonly string[]
   #hurry = new AbortController()
   #refused = false
+  /** Ends what still waits for its PUBACK. */
+  readonly #unacknowledged = new Set<() => void>()
 
   constructor(options: LinkOptions) {
     this.#options = options
@@ -109,11 +111,20 @@ export class Link {
     waiting.abort()
   }
 
-  /** Resolves at the broker's PUBACK (QoS 1) or when written (QoS 0). Rejects when not connected; nothing is queued. */
+  /** Resolves at the broker's PUBACK (QoS 1) or when written (QoS 0). Rejects when not connected, or no longer; nothing is queued. */
   async publish({ topic, payload, qos, retain }: Message): Promise<void> {
     const client = this.#client
     if (!client?.connected) throw fault('BROKER_UNREACHABLE', 'not connected to the broker')
-    await client.publishAsync(topic, Buffer.from(payload), { qos, retain })
+    await new Promise<void>((resolve, reject) => {
+      // mqtt.js settles nothing of a connection that breaks while it waits to leave it.
+      const lost = () =>
+        reject(fault('BROKER_UNREACHABLE', 'the connection ended before the acknowledgement'))
+      this.#unacknowledged.add(lost)
+      client
+        .publishAsync(topic, Buffer.from(payload), { qos, retain })
+        .then(() => resolve(), reject)
+        .finally(() => this.#unacknowledged.delete(lost))
+    })
   }
 
   async #run(handlers: LinkHandlers): Promise<void> {
@@ -178,6 +189,8 @@ export class Link {
         // What mqtt.js still says of a dead connection is no news.
         client.on('error', () => {})
         client.end(true)
+        for (const lost of this.#unacknowledged) lost()
+        this.#unacknowledged.clear()
         if (wasUp) handlers.onDown()
         resolve(reason)
       })

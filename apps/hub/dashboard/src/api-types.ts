@@ -149,6 +149,8 @@ export interface NodeStarting {
   readonly error?: string
 }
 
+export type DriftState = 'none' | 'in-sync' | 'pending' | 'rejected' | 'unknown'
+
 export interface FleetNode {
   readonly site: string
   readonly node: string
@@ -156,6 +158,12 @@ export interface FleetNode {
   readonly health: {
     readonly status: 'healthy' | 'degraded' | 'offline'
     readonly reasons: readonly { readonly code: string; readonly message: string }[]
+  }
+  /** Versions; `desired` is null when the hub desires nothing, `inForce` 0 when the device runs with its own file alone. */
+  readonly config: {
+    readonly desired: number | null
+    readonly inForce: number | null
+    readonly drift: DriftState
   }
   readonly lastSeenAt: string
   readonly lastDataAt: string | null

@@ -48,7 +48,7 @@ export function App() {
 
 function CurrentPage({ route, onOpenFrame }: { route: Route; onOpenFrame: (frame: Frame) => void }) {
   if (route.page === 'live') return <LivePage onOpenFrame={onOpenFrame} />
-  if (route.page === 'devices') return <DevicesPage />
+  if (route.page === 'devices') return <DevicesPage params={route.params} />
   if (route.page === 'rules') return <RulesPage params={route.params} />
   if (route.page === 'review') return <ReviewPage />
   if (route.page === 'system') return <SystemPage />

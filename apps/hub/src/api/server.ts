@@ -14,6 +14,7 @@ import type { PictureFetcher } from '../fetch/picture-fetcher.ts'
 import type { Commands } from '../fleet/commands.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
 import type { Shadow } from '../fleet/shadow.ts'
+import type { StatsHistory } from '../fleet/stats-history.ts'
 import type { IndexKeeper } from '../index/index-keeper.ts'
 import type { Importer } from '../ingest/importer.ts'
 import type { Ingest } from '../ingest/ingest.ts'
@@ -37,6 +38,7 @@ import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
+import { deviceStatsRoutes } from './routes/device-stats.ts'
 import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
 import { driftRoutes } from './routes/drift.ts'
 import { encodeRoutes } from './routes/encode.ts'
@@ -83,6 +85,7 @@ export interface ApiParts {
   readonly shadow: Shadow
   readonly commands: Commands
   readonly health: FleetHealth
+  readonly history: StatsHistory
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
@@ -202,7 +205,8 @@ export class HttpApi implements Service {
         await api.register(frameRoutes, { store })
         await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
-        await api.register(shadowRoutes, { shadow, commands, store })
+        await api.register(deviceStatsRoutes, { history: parts.history, clock: parts.clock })
+        await api.register(shadowRoutes, { shadow, commands, store, audit: parts.audit })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
@@ -279,7 +283,11 @@ export class HttpApi implements Service {
     const offReply = commands.onChange((address, row) =>
       live.send('reply', replyEvent(address, row, commands)),
     )
-    const offConfig = shadow.onChange(address => live.send('config', configEvent(address, shadow)))
+    const offConfig = shadow.onChange(address => {
+      live.send('config', configEvent(address, shadow))
+      const node = store.node(address.site, address.node)
+      if (node !== undefined) live.send('node', nodeView(node, store, health))
+    })
     const offSaved = saved.onHit(({ search, frame, similarity }) =>
       live.send('saved-search', { search: savedSearchView(search), frame: frameView(frame), similarity }),
     )

@@ -8,7 +8,7 @@ import {
   Verdict,
 } from '@sightline/core'
 import { Type } from 'typebox'
-import { HEALTH_REASONS } from '../fleet/health.ts'
+import { DRIFT_STATES, HEALTH_REASONS } from '../fleet/health.ts'
 import { REVIEW_VERDICTS } from '../store/record-store.ts'
 
 /** Shapes of the HTTP API; the OpenAPI document and the response serialisers are made from these. */
@@ -77,6 +77,14 @@ export const NodeShape = Type.Object({
     status: Type.Enum(['healthy', 'degraded', 'offline']),
     reasons: Type.Array(Type.Object({ code: Type.Enum([...HEALTH_REASONS]), message: Type.String() })),
   }),
+  config: Type.Object(
+    {
+      desired: nullable(Type.Integer()),
+      inForce: nullable(Type.Integer()),
+      drift: Type.Enum([...DRIFT_STATES]),
+    },
+    { description: 'Versions of the configuration; desired is null when nothing is desired.' },
+  ),
   lastSeenAt: Time,
   lastDataAt: nullable(Time),
   agent: nullable(Type.String()),

@@ -43,7 +43,7 @@ export function incidentView(incident: Incident, store: Pick<RecordStore, 'frame
   }
 }
 
-export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<FleetHealth, 'of'>) {
+export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<FleetHealth, 'of' | 'config'>) {
   const { state, stats } = record
   const stored = state === null ? null : store.stored(record.site, record.node, state.session)
   // Stats come every minute, state at every change: the newer of the two knows the cameras best.
@@ -54,6 +54,7 @@ export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<Fl
     node: record.node,
     online: state?.online ?? false,
     health: healthView(health.of(record)),
+    config: health.config(record),
     lastSeenAt: iso(record.lastSeenAt),
     lastDataAt: record.lastDataAt === null ? null : iso(record.lastDataAt),
     agent: state?.agent ?? null,

@@ -8,8 +8,8 @@ export interface DeviceRecord extends Address {
   readonly enrolledAt: number
   /** SHA-256 of its secret, hex. The secret itself is never stored. */
   readonly secretHash: string
-  /** The secret before the last rotation, good until `until` or until the new one is used. */
-  readonly previous: { readonly secretHash: string; readonly until: number } | null
+  /** The secret before the rotation at `since`, good until `until` or until the new one is used. */
+  readonly previous: { readonly secretHash: string; readonly since: number; readonly until: number } | null
   /** Somebody wants its secret changed; null once it is. */
   readonly rotationAskedAt: number | null
   readonly revokedAt: number | null

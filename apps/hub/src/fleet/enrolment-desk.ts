@@ -15,8 +15,8 @@ import { hashSecret, newSecret } from './secrets.ts'
 
 export const DEFAULT_TOKEN_LIFE_MS = 15 * 60_000
 export const MAX_TOKEN_LIFE_MS = 7 * 24 * 3_600_000
-/** After a rotation the former secret still works, should the answer have been lost. */
-const ROTATION_OVERLAP_MS = 10 * 60_000
+/** After a rotation the former secret works until the new one is used, for so long at most: the answer may be lost. */
+const ROTATION_OVERLAP_MS = 7 * 24 * 3_600_000
 
 /** What devices are told of the hub besides their secret. */
 export interface HubIdentity {
@@ -145,7 +145,7 @@ export class EnrolmentDesk {
   }
 
   /**
-   * A new secret for the device that asks. The one that it logged in with works on for a while.
+   * A new secret for the device that asks. The one that it logged in with works until the new one is used.
    * @throws CREDENTIAL_REFUSED
    */
   async rotate(login: DeviceLogin, urls: HubUrls): Promise<DeviceCredential> {
@@ -158,8 +158,12 @@ export class EnrolmentDesk {
       return {
         ...known,
         secretHash: hashSecret(secret),
-        // What the device holds, should this answer be lost too.
-        previous: { secretHash: login.secretHash, until: now + ROTATION_OVERLAP_MS },
+        // What the device holds, should this answer be lost too. It gets no longer life by that.
+        previous: {
+          secretHash: login.secretHash,
+          since: now,
+          until: formerUntil(known, login) ?? now + ROTATION_OVERLAP_MS,
+        },
         rotationAskedAt: null,
       }
     })
@@ -189,6 +193,11 @@ export class EnrolmentDesk {
   ): Promise<void> {
     return this.#audit.record({ actor, action, subject: `${site}/${node}`, detail })
   }
+}
+
+/** Until when the secret of this log-in works, if it is a former one. */
+function formerUntil({ previous }: DeviceRecord, { secretHash }: DeviceLogin): number | undefined {
+  return previous?.secretHash === secretHash ? previous.until : undefined
 }
 
 function actorOf({ site, node }: Address): string {

@@ -1,15 +1,23 @@
-import type { Clock, NodeStarting } from '@sightline/core'
+import type { Clock, NodeState } from '@sightline/core'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Distributor } from '../rules/distributor.ts'
 import type { NodeRecord } from '../store/record-store.ts'
-import { type Health, healthOf } from './health.ts'
+import { type DriftState, type Health, healthOf } from './health.ts'
 import type { Shadow } from './shadow.ts'
 
 export interface FleetHealthOptions {
   readonly ingest: Pick<Ingest, 'on'>
-  readonly shadow: Pick<Shadow, 'drift'>
+  readonly shadow: Pick<Shadow, 'drift' | 'issued'>
   readonly rules: Pick<Distributor, 'versionFor'>
   readonly clock: Clock
+}
+
+export interface ConfigStanding {
+  /** Null: nothing is desired. */
+  readonly desired: number | null
+  /** 0: its own settings alone; null: it has not said. */
+  readonly inForce: number | null
+  readonly drift: DriftState
 }
 
 /** What was noticed of a device while this hub ran; all of it comes again with its next state and stats. */
@@ -40,7 +48,7 @@ export class FleetHealth {
       online: state?.online ?? false,
       onlineSince: noticed?.onlineSince ?? null,
       lastDataAt,
-      starting: startingText(state?.starting),
+      starting: startingText(state),
       cameras,
       clockSkewMs: noticed?.skewMs ?? null,
       outbox: stats && {
@@ -56,6 +64,16 @@ export class FleetHealth {
       },
       config: shadow.drift(record),
     })
+  }
+
+  /** Versions of its configuration. */
+  config(record: NodeRecord): ConfigStanding {
+    const { shadow } = this.#options
+    return {
+      desired: shadow.issued(record)?.version ?? null,
+      inForce: record.state?.configVersion ?? null,
+      drift: shadow.drift(record).state,
+    }
   }
 
   /** The device says the time in its state and stats; the hub's own is that of the newest message, which is this one. */
@@ -76,8 +94,10 @@ export class FleetHealth {
   }
 }
 
-function startingText(starting: NodeStarting | undefined): string | null {
-  if (starting === undefined) return null
+/** A device that is away starts nothing, unless it left because it could not: its will is from when it connected. */
+function startingText(state: NodeState | null): string | null {
+  const starting = state?.starting
+  if (starting === undefined || !(state?.online || starting.error !== undefined)) return null
   return starting.error ?? starting.detail ?? starting.phase
 }
 

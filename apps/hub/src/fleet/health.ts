@@ -37,7 +37,7 @@ export interface HealthFacts {
     readonly bytes: number
     /** Null: the device does not say. */
     readonly maxBytes: number | null
-    /** Since the agent started. */
+    /** Since its outbox was made. */
     readonly dropped: number
   } | null
   readonly rules: {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type Clock, type Command, encodeJson, type Log, nodeTopic, type Service } from '@sightline/core'
 import type { Publish } from '../ingest/ack-sender.ts'
-import type { DeviceRegistry } from './device-registry.ts'
+import type { DeviceRecord, DeviceRegistry } from './device-registry.ts'
 
 const LOOK_INTERVAL_MS = 1000
 /** Also without a change: a former secret runs out, a device that was away is back. */
 const REPEAT_MS = 60_000
+/** A new secret that nobody has used for so long never arrived. */
+const ANSWER_LOST_MS = 10 * 60_000
 
 export interface LiveDevicesOptions {
   readonly registry: DeviceRegistry
@@ -48,8 +50,8 @@ export class LiveDevices implements Service {
     this.#revision = revision
     this.#lookedAt = now
     broker.expel()
-    for (const device of registry.devices())
-      if (device.rotationAskedAt !== null && device.revokedAt === null) this.#askForRotation(device)
+    const wallMs = clock.now()
+    for (const device of registry.devices()) if (shouldRotate(device, wallMs)) this.#askForRotation(device)
   }
 
   #askForRotation(address: { site: string; node: string }): void {
@@ -79,4 +81,11 @@ export class LiveDevices implements Service {
       await this.#options.clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {})
     }
   }
+}
+
+/** Somebody asked for it, or the answer to the last rotation was lost: the device goes on with a secret that runs out. */
+function shouldRotate({ rotationAskedAt, revokedAt, previous }: DeviceRecord, now: number): boolean {
+  if (revokedAt !== null) return false
+  if (rotationAskedAt !== null) return true
+  return previous !== null && previous.until > now && now - previous.since >= ANSWER_LOST_MS
 }

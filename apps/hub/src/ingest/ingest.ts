@@ -233,7 +233,7 @@ export class Ingest {
     change: Partial<Pick<NodeRecord, 'state' | 'stats'>>,
   ): Promise<void> {
     await this.#store.updateNode(site, node, { ...change, seenAt: this.#clock.now() })
-    const record = this.#store.nodes().find(each => each.site === site && each.node === node)
+    const record = this.#store.node(site, node)
     if (record !== undefined) this.#tell('node', record)
   }
 

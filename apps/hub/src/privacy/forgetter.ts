@@ -1,6 +1,7 @@
 import { parseUplinkTopic } from '@sightline/core'
 import type { Commands } from '../fleet/commands.ts'
-import { checkFilter, type Erased, type Eraser } from '../retention/eraser.ts'
+import type { StatsHistory } from '../fleet/stats-history.ts'
+import { checkFilter, type Erased, type Eraser, isWholeDevice } from '../retention/eraser.ts'
 import type { Examples } from '../rules/examples.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { AuditLog } from '../store/audit-log.ts'
@@ -26,6 +27,7 @@ export interface FrameReferences {
   readonly rules: Pick<RuleDesk, 'forgetExamples'>
   readonly commands: Pick<Commands, 'countResults' | 'forgetResults'>
   readonly store: Pick<RecordStore, 'quarantined' | 'deleteQuarantined'>
+  readonly reports: Pick<StatsHistory, 'forget'>
   /** Undefined where rules do not learn from reviews. */
   readonly learner: { notice(): void } | undefined
 }
@@ -67,10 +69,13 @@ export class Forgetter {
   async forget(filter: FrameFilter, actor: string): Promise<Forgotten> {
     checkFilter(filter)
     const { eraser, references, audit } = this.#options
-    const { examples, rules, commands, store, learner } = references
+    const { examples, rules, commands, reports, store, learner } = references
     const copies = examples.copiesOf(filter)
     if (copies.length > 0) await rules.forgetExamples(copies, actor)
     const commandResults = await commands.forgetResults(filter)
+    const { site, node } = filter
+    if (site !== undefined && node !== undefined && isWholeDevice(filter))
+      await reports.forget({ site, node })
     const quarantined = await store.deleteQuarantined(entry => tellsOf(filter, entry))
     const { receivedFrom, ...erased } = await eraser.erase(filter)
     // What rules learnt from reviews that are gone, they unlearn.

@@ -256,6 +256,10 @@ class LmdbStore implements RecordStore {
     return [...this.#tables.nodes.getRange()].map(({ value }) => value)
   }
 
+  node(site: string, node: string): NodeRecord | undefined {
+    return this.#tables.nodes.get(`${site}~${node}`)
+  }
+
   updateNode(
     site: string,
     node: string,

@@ -262,6 +262,7 @@ export interface RecordStore {
   /** Newest first. */
   labels(filter: { readonly rule?: string | undefined }, limit: number): Label[]
   nodes(): NodeRecord[]
+  node(site: string, node: string): NodeRecord | undefined
   /** Merges what is given into the node's record. */
   updateNode(
     site: string,

@@ -38,7 +38,7 @@ export async function verifyData(dataDir: string, index: IndexReader): Promise<V
   const faults = new Faults()
   const content = await readIndex(index, faults)
   try {
-    const root = open({ path, readOnly: true, maxDbs: 32, overlappingSync: false, compression: false })
+    const root = open({ path, readOnly: true, maxDbs: 64, overlappingSync: false, compression: false })
     try {
       return verify(root, { kind: index.kind, ...content }, faults)
     } finally {

@@ -213,6 +213,10 @@ describe('the operator', () => {
   })
 
   it('reads who did what', async () => {
+    const settings = { cameras: [{ name: 'gate', source: 'rtsp://me:canary-91@10.0.0.9/1' }] }
+    await call('PUT', '/api/v1/devices/plant/steady/config', { settings })
+    await call('PUT', '/api/v1/sites/plant/config', { settings: { thumbnails: 'none' } })
+    await call('POST', '/api/v1/devices/plant/steady/commands', { command: 'doctor' })
     const { body } = await call('GET', '/api/v1/audit?limit=1000')
     const actions = new Set(body.entries.map((entry: { action: string }) => entry.action))
     for (const action of [
@@ -221,8 +225,17 @@ describe('the operator', () => {
       'device.enrolled',
       'device.rotated',
       'device.revoked',
+      'device.configured',
+      'site.configured',
+      'device.commanded',
     ])
       expect(actions).toContain(action)
+    expect(body.entries.slice(0, 3)).toMatchObject([
+      { subject: 'plant/steady', detail: { command: 'doctor' } },
+      { subject: 'plant', detail: { version: 1, settings: 'thumbnails' } },
+      { subject: 'plant/steady', actor: 'local', detail: { version: 1, settings: 'cameras' } },
+    ])
+    expect(JSON.stringify(body)).not.toContain('canary-91')
     const page = await call('GET', `/api/v1/audit?limit=2&before=${body.entries[1].id}`)
     expect(page.body.entries).toEqual(body.entries.slice(2, 4))
   })

@@ -17,7 +17,10 @@ const state: NodeState = {
   configVersion: 0,
   cameras: [],
 }
-const health = { of: () => ({ status: 'healthy', reasons: [] }) as const }
+const health = {
+  of: () => ({ status: 'healthy', reasons: [] }) as const,
+  config: () => ({ desired: 2, inForce: 1, drift: 'pending' }) as const,
+}
 const store = { stored: () => ({ upTo: 0, ranges: [] }) } as unknown as RecordStore
 
 function view(change: Partial<NodeState>) {

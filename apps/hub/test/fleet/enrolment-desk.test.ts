@@ -1,4 +1,4 @@
-import { parseEnrollToken } from '@sightline/core'
+import { nodeTopic, parseEnrollToken } from '@sightline/core'
 import { deviceId } from '@sightline/hub/fleet/device-id.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../edge-agent/test/support/fake-clock.ts'
@@ -96,10 +96,10 @@ describe('credentials', () => {
     })
   })
 
-  it('rotate: the former works for ten minutes', async () => {
+  it('rotate: while the new one is not used, the former works for seven days', async () => {
     const first = await fleet.enrol(DOCK)
     const second = await fleet.desk.rotate(login(first.secret)!, URLS)
-    await clock.advance(10 * MINUTE_MS - 1)
+    await clock.advance(7 * 24 * 60 * MINUTE_MS - 1)
     expect(login(first.secret)).toBeDefined()
     await clock.advance(1)
     expect(login(first.secret)).toBeUndefined()
@@ -113,12 +113,34 @@ describe('credentials', () => {
     await expect.poll(() => login(first.secret)).toBeUndefined()
   })
 
-  it('rotate: a device whose answers are lost is not locked out', async () => {
+  it('rotate: a device whose answers are lost is not locked out, nor does its old secret live for ever', async () => {
     const first = await fleet.enrol(DOCK)
     await fleet.desk.rotate(login(first.secret)!, URLS)
+    await clock.advance(6 * 24 * 60 * MINUTE_MS)
     const third = await fleet.desk.rotate(login(first.secret)!, URLS)
     expect(login(first.secret)).toBeDefined()
+    await clock.advance(24 * 60 * MINUTE_MS)
+    expect(login(first.secret)).toBeUndefined()
     expect(login(third.secret)).toBeDefined()
+  })
+
+  it('rotate: a device that does not come with its new one is told again after ten minutes', async () => {
+    const first = await fleet.enrol(DOCK)
+    const device = await fleet.connect(first)
+    const told: string[] = []
+    device.on('message', (_topic, payload) => told.push(JSON.parse(payload.toString()).command))
+    await device.subscribeAsync(nodeTopic('cmd', DOCK), { qos: 1 })
+    const second = await fleet.desk.rotate(login(first.secret)!, URLS)
+    await clock.advance(10 * MINUTE_MS - 1)
+    fleet.live.check()
+    await clock.advance(MINUTE_MS)
+    fleet.live.check()
+    await expect.poll(() => told).toEqual(['rotate-credential'])
+    expect(login(second.secret)).toBeDefined()
+    await expect.poll(() => fleet.registry.device(DOCK)?.previous).toBeNull()
+    await clock.advance(MINUTE_MS)
+    fleet.live.check()
+    expect(told).toHaveLength(1)
   })
 
   it('are compared with the device that they are for', async () => {

@@ -17,7 +17,7 @@ import type { Hub } from '@sightline/hub/hub.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { runningHub } from '../support/running-hub.ts'
 
-const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 export const SESSION = '01JD0000000000000000000000'
 const address = { site: 'default', node: 'n1' }
 

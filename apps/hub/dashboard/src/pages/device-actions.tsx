@@ -1,42 +1,30 @@
 import { useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
-import type { FleetNode } from '../api-types.ts'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote } from '../components/states.tsx'
-import { type EnrolledDevice, revoke } from '../fleet-api.ts'
+import type { FleetRow } from '../device-fleet.ts'
+import { type DeviceAddress, revoke } from '../fleet-api.ts'
 import { useServices } from '../services.ts'
-import { DeviceCommandsDialog } from './device-commands-dialog.tsx'
-import { DeviceConfigDialog } from './device-config-dialog.tsx'
+import { useSession } from '../session.tsx'
 
 export interface DeviceActionsProps {
-  readonly node: FleetNode
-  /** Undefined: it has no credential of its own. */
-  readonly enrolled: EnrolledDevice | undefined
+  readonly row: FleetRow
   readonly onRevoked: () => void
 }
 
-export function DeviceActions({ node, enrolled, onRevoked }: DeviceActionsProps) {
-  const [open, setOpen] = useState<'config' | 'commands' | 'revoke'>()
-  const close = () => setOpen(undefined)
+export function DeviceActions({ row, onRevoked }: DeviceActionsProps) {
+  const { can } = useSession()
+  const [revoking, setRevoking] = useState(false)
+  const close = () => setRevoking(false)
+  if (row.enrolled === undefined || row.enrolled.revokedAt !== null || !can('operator')) return null
   return (
-    <div class="actions">
-      <button type="button" class="button button-small" onClick={() => setOpen('config')}>
-        Configuration
+    <>
+      <button type="button" class="button" onClick={() => setRevoking(true)}>
+        Revoke
       </button>
-      <button type="button" class="button button-small" onClick={() => setOpen('commands')}>
-        Commands
-      </button>
-      {enrolled !== undefined && enrolled.revokedAt === null && (
-        <button type="button" class="button button-small" onClick={() => setOpen('revoke')}>
-          Revoke
-        </button>
-      )}
-      {enrolled !== undefined && enrolled.revokedAt !== null && <p class="hint">Revoked</p>}
-      {open === 'config' && <DeviceConfigDialog device={node} onClose={close} />}
-      {open === 'commands' && <DeviceCommandsDialog node={node} onClose={close} />}
-      {open === 'revoke' && (
+      {revoking && (
         <RevokeDialog
-          node={node}
+          device={row}
           onClose={close}
           onRevoked={() => {
             close()
@@ -44,22 +32,22 @@ export function DeviceActions({ node, enrolled, onRevoked }: DeviceActionsProps)
           }}
         />
       )}
-    </div>
+    </>
   )
 }
 
 interface RevokeDialogProps {
-  readonly node: FleetNode
+  readonly device: DeviceAddress
   readonly onClose: () => void
   readonly onRevoked: () => void
 }
 
-function RevokeDialog({ node, onClose, onRevoked }: RevokeDialogProps) {
+function RevokeDialog({ device, onClose, onRevoked }: RevokeDialogProps) {
   const { api } = useServices()
   const [failed, setFailed] = useState<ApiError>()
-  const go = () => revoke(api, node).then(onRevoked, error => setFailed(asApiError(error)))
+  const go = () => revoke(api, device).then(onRevoked, error => setFailed(asApiError(error)))
   return (
-    <Modal title={`Revoke ${node.node}`} class="dialog" onClose={onClose}>
+    <Modal title={`Revoke ${device.node}`} class="dialog" onClose={onClose}>
       <p>
         The hub turns the device away from now on. It goes on recording, and delivers what it has once it is
         enrolled anew at its own terminal.

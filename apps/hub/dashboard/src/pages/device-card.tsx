@@ -1,17 +1,13 @@
 import type { ComponentChildren } from 'preact'
-import type { FleetNode, Frame, NodeCamera } from '../api-types.ts'
+import type { FleetNode, Frame, NodeCamera, NodeStats } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { Ago } from '../components/marks.tsx'
-import type { EnrolledDevice } from '../fleet-api.ts'
-import { bytes, count, duration, millis } from '../format.ts'
+import { bytes, count, duration, millis, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { cameraKey } from '../search-query.ts'
-import { DeviceActions } from './device-actions.tsx'
+import { configCell, type HubStanding, QUIET_AFTER_MS } from './device-table.tsx'
 import { StartingNote } from './starting-note.tsx'
-
-/** A still scene sends little, so silence is remarked on late. */
-const QUIET_AFTER_MS = 10 * 60_000
 
 /** By reason; what has a place of its own on the card is left out. */
 const REMARKS: Readonly<Record<string, string>> = {
@@ -32,27 +28,17 @@ export interface DeviceCardProps {
   readonly now: number
   /** Newest frame of each camera, by `site/node/camera`. */
   readonly frames: ReadonlyMap<string, Frame>
-  readonly hubFingerprint: string | undefined
-  readonly hubRulesVersion: number | undefined
-  readonly enrolled: EnrolledDevice | undefined
-  readonly onRevoked: () => void
+  readonly hub: HubStanding
 }
 
-export function DeviceCard(props: DeviceCardProps) {
-  const { node, now, frames, hubFingerprint, hubRulesVersion, enrolled, onRevoked } = props
+/** How a device is, and how its cameras are. */
+export function DeviceCard({ node, now, frames, hub }: DeviceCardProps) {
   const { online, lastDataAt, lastSeenAt, stats } = node
   const quiet = lastDataAt !== null && now - Date.parse(lastDataAt) > QUIET_AFTER_MS
+  const config = configCell(node)
   return (
-    <article class="card device">
-      <header class="device-head">
-        <Icon name="chip" />
-        <div>
-          <h2>{node.node}</h2>
-          <p class="hint">site {node.site}</p>
-        </div>
-        {online && node.health.status === 'degraded' && <span class="pill pill-warn">Degraded</span>}
-        <span class={online ? 'pill pill-good' : 'pill pill-bad'}>{online ? 'Online' : 'Offline'}</span>
-      </header>
+    <section class="card device-panel" aria-label="State">
+      <h2>State</h2>
       {remarks(node).map(({ code, message }) => (
         <p key={code + message} class="note note-error">
           <Icon name="alert" />
@@ -68,14 +54,20 @@ export function DeviceCard(props: DeviceCardProps) {
         <Measure name="Last heard of">
           <Ago iso={lastSeenAt} now={now} />
         </Measure>
-        <Measure name="Rules" tone={rulesTone(node, hubRulesVersion)}>
-          {rulesText(node, hubRulesVersion)}
+        <Measure name="Rules" tone={rulesTone(node, hub.rulesVersion)}>
+          {rulesText(node, hub.rulesVersion)}
+        </Measure>
+        <Measure name="Configuration" tone={config.warn ? 'warn' : undefined}>
+          {config.text}
         </Measure>
         <Measure
           name="Waiting to send"
           tone={stats !== null && stats.outboxRecords > 1000 ? 'warn' : undefined}
         >
           {stats === null ? 'not reported' : `${count(stats.outboxRecords)} (${bytes(stats.outboxBytes)})`}
+        </Measure>
+        <Measure name="Lost from queue" tone={stats !== null && stats.outboxDropped > 0 ? 'warn' : undefined}>
+          {stats === null ? 'not reported' : lostText(stats)}
         </Measure>
       </dl>
       {node.starting !== undefined && (online || node.starting.error !== undefined) && (
@@ -87,11 +79,11 @@ export function DeviceCard(props: DeviceCardProps) {
           <span>The newest rules were refused: {node.rulesError}</span>
         </p>
       )}
-      {hubFingerprint !== undefined && node.fingerprint !== null && node.fingerprint !== hubFingerprint && (
+      {hub.fingerprint !== undefined && node.fingerprint !== null && node.fingerprint !== hub.fingerprint && (
         <p class="note note-error">
           <Icon name="alert" />
           <span>
-            Another model than the hub's (<code>{hubFingerprint}</code>): its frames cannot be compared with
+            Another model than the hub's (<code>{hub.fingerprint}</code>): its frames cannot be compared with
             queries.
           </span>
         </p>
@@ -112,35 +104,31 @@ export function DeviceCard(props: DeviceCardProps) {
           ))}
         </ul>
       )}
-      <details class="device-more">
-        <summary>Details</summary>
-        <dl class="facts">
-          <Fact name="Agent">{node.agent ?? 'not reported'}</Fact>
-          <Fact name="Runs on">{node.provider ?? 'not reported'}</Fact>
-          <Fact name="Model">
-            <code>{node.fingerprint ?? 'not reported'}</code>
-          </Fact>
-          {stats !== null && (
-            <>
-              {stats.framesEmbedded > 0 && (
-                <>
-                  <Fact name="Encoding, P50">{millis(stats.encodeP50Ms)} a frame</Fact>
-                  <Fact name="Decision, P95">{millis(stats.decisionP95Ms)} from capture</Fact>
-                </>
-              )}
-              <Fact name="Frames">
-                {count(stats.framesSeen)} seen, {count(stats.framesGated)} unchanged,{' '}
-                {count(stats.framesEmbedded)} embedded, {count(stats.framesFailed)} failed
-              </Fact>
-              <Fact name="Lost from queue">{count(stats.outboxDropped)}</Fact>
-              <Fact name="Memory">{bytes(stats.rssBytes)}</Fact>
-              <Fact name="Running for">{duration(stats.uptimeSeconds * 1000)}</Fact>
-            </>
-          )}
-        </dl>
-      </details>
-      <DeviceActions node={node} enrolled={enrolled} onRevoked={onRevoked} />
-    </article>
+      <h3>Details</h3>
+      <dl class="facts">
+        <Fact name="Agent">{node.agent ?? 'not reported'}</Fact>
+        <Fact name="Runs on">{node.provider ?? 'not reported'}</Fact>
+        <Fact name="Model">
+          <code>{node.fingerprint ?? 'not reported'}</code>
+        </Fact>
+        {stats !== null && (
+          <>
+            {stats.framesEmbedded > 0 && (
+              <>
+                <Fact name="Encoding, P50">{millis(stats.encodeP50Ms)} a frame</Fact>
+                <Fact name="Decision, P95">{millis(stats.decisionP95Ms)} from capture</Fact>
+              </>
+            )}
+            <Fact name="Frames">
+              {count(stats.framesSeen)} seen, {count(stats.framesGated)} unchanged,{' '}
+              {count(stats.framesEmbedded)} embedded, {count(stats.framesFailed)} failed
+            </Fact>
+            <Fact name="Memory">{bytes(stats.rssBytes)}</Fact>
+            <Fact name="Running for">{duration(stats.uptimeSeconds * 1000)}</Fact>
+          </>
+        )}
+      </dl>
+    </section>
   )
 }
 
@@ -183,6 +171,19 @@ function rulesText({ rulesVersion }: FleetNode, current: number | undefined): st
   if (rulesVersion === 0) return 'none applied'
   if (current === undefined || rulesVersion === current) return `version ${rulesVersion}`
   return `version ${rulesVersion}, hub has ${current}`
+}
+
+function lostText({
+  outboxDropped,
+  outboxDroppedEvents = 0,
+  outboxDroppedThumbnails = 0,
+}: NodeStats): string {
+  const parts = [
+    outboxDropped > 0 ? plural(outboxDropped, 'record') : '',
+    outboxDroppedEvents > 0 ? `${plural(outboxDroppedEvents, 'incident step')} among them` : '',
+    outboxDroppedThumbnails > 0 ? plural(outboxDroppedThumbnails, 'thumbnail') : '',
+  ]
+  return parts.filter(Boolean).join(', ') || 'nothing'
 }
 
 function Measure({

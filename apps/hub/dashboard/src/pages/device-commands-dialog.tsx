@@ -1,30 +1,23 @@
 import { useEffect, useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import type { FleetNode } from '../api-types.ts'
-import { isOver, resultOf } from '../command-result.ts'
+import { COMMAND_NAMES } from '../command-names.ts'
+import { isOver } from '../command-result.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote } from '../components/states.tsx'
 import { type DeviceCommand, deviceCommand, type Settings, sendCommand } from '../fleet-api.ts'
 import { useServices } from '../services.ts'
+import { CommandAnswer } from './command-answer.tsx'
 
 const COMMANDS = [
-  { command: 'snapshot', title: 'Take a picture', needs: 'camera' },
-  { command: 'doctor', title: 'Examine itself', needs: undefined },
-  { command: 'collect-logs', title: 'Send its log', needs: undefined },
-  { command: 'restart-camera', title: 'Restart a camera', needs: 'camera' },
-  { command: 'update-model', title: 'Change the model', needs: 'model' },
-  { command: 'rotate-credential', title: 'Change its secret', needs: undefined },
+  { command: 'snapshot', needs: 'camera' },
+  { command: 'doctor', needs: undefined },
+  { command: 'collect-logs', needs: undefined },
+  { command: 'restart-camera', needs: 'camera' },
+  { command: 'update-model', needs: 'model' },
+  { command: 'rotate-credential', needs: undefined },
 ] as const
-
-const STATUS: Readonly<Record<DeviceCommand['status'], string>> = {
-  sent: 'Sent; the device has not answered yet.',
-  accepted: 'The device is at it.',
-  progress: 'The device is at it.',
-  done: 'Done.',
-  failed: 'Failed.',
-  expired: 'The device was away for too long; it will not do it.',
-}
 
 const ASK_EVERY_MS = 1000
 
@@ -79,9 +72,9 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
           <Field label="Command" fault={undefined}>
             {control => (
               <select {...control} value={chosen} onChange={event => setChosen(event.currentTarget.value)}>
-                {COMMANDS.map(({ command, title }) => (
+                {COMMANDS.map(({ command }) => (
                   <option key={command} value={command}>
-                    {title}
+                    {COMMAND_NAMES[command]}
                   </option>
                 ))}
               </select>
@@ -125,7 +118,7 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
           </button>
         </footer>
       </form>
-      {sent !== undefined && <Answer command={sent} />}
+      {sent !== undefined && <CommandAnswer command={sent} />}
     </Modal>
   )
 }
@@ -133,40 +126,4 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
 function argsOf(needs: string | undefined, { camera, model }: { camera: string; model: string }): Settings {
   if (needs === 'camera') return { camera }
   return needs === 'model' ? { model: model.trim() === '' ? null : model.trim() } : {}
-}
-
-function Answer({ command }: { command: DeviceCommand }) {
-  const last = command.replies.at(-1)
-  const result = resultOf(command)
-  return (
-    <section>
-      <p role="status" class={command.status === 'failed' ? 'fault' : undefined}>
-        {STATUS[command.status]} {last?.code} {last?.message}
-      </p>
-      {result?.kind === 'picture' && (
-        <figure>
-          <img class="snapshot" src={result.url} alt={`Taken ${result.capturedAt}`} />
-          <figcaption class="hint">{result.capturedAt}</figcaption>
-        </figure>
-      )}
-      {result?.kind === 'findings' && (
-        <div class="table-scroll">
-          <table class="plain-table">
-            <tbody>
-              {result.findings.map(({ mark, name, detail }) => (
-                <tr key={name}>
-                  <th scope="row">{name}</th>
-                  <td>{mark}</td>
-                  <td>{detail}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      {result?.kind === 'text' && (
-        <textarea class="code-text" readOnly rows={14} aria-label="Answer" value={result.text} />
-      )}
-    </section>
-  )
 }

@@ -3,105 +3,85 @@ import { type ApiError, asApiError } from '../api.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
-import { differences, readSettings, settingsText } from '../config-text.ts'
-import { type DeviceAddress, type DeviceConfig, deviceConfig, putDeviceConfig } from '../fleet-api.ts'
+import { readSettings, settingsText } from '../config-text.ts'
+import {
+  type ConfigDocument,
+  type ConfigTarget,
+  deviceConfig,
+  putConfig,
+  type Settings,
+  siteConfig,
+} from '../fleet-api.ts'
 import { useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 
-const DRIFT: Readonly<Record<string, string>> = {
-  none: 'Nothing is desired: the device runs with its own file.',
-  'in-sync': 'The device runs with these settings.',
-  pending: 'Sent, and not yet in force.',
-  rejected: 'The device refused these settings and keeps its last good ones.',
-  unknown: 'The device has never said what it runs with.',
-}
-
-export interface DeviceConfigDialogProps {
-  readonly device: DeviceAddress
+export interface ConfigDialogProps {
+  readonly target: ConfigTarget
+  /** To begin with, in place of what there is. */
+  readonly draft: Settings | undefined
+  readonly onSaved: () => void
   readonly onClose: () => void
 }
 
-/** What the hub desires of a device, and what the device makes of it. */
-export function DeviceConfigDialog({ device, onClose }: DeviceConfigDialogProps) {
+/** The settings that somebody wrote for a device or for a site, as JSON. */
+export function ConfigDialog({ target, draft, onSaved, onClose }: ConfigDialogProps) {
   const { api } = useServices()
-  const config = useResource('config', signal => deviceConfig(api, device, signal))
-  const [saved, setSaved] = useState<DeviceConfig>()
-  const newest = saved ?? config.data
+  const { site, node } = target
+  const document = useResource('document', async signal =>
+    node === undefined
+      ? siteConfig(api, site, signal)
+      : (await deviceConfig(api, { site, node }, signal)).device,
+  )
+  const saved = () => {
+    onSaved()
+    onClose()
+  }
   return (
-    <Modal title={`Configuration of ${device.node}`} class="dialog" onClose={onClose}>
-      {newest === undefined && config.error !== undefined && (
-        <ErrorState error={config.error} onRetry={config.reload} />
+    <Modal
+      title={node === undefined ? `Settings of all devices of ${site}` : `Configuration of ${node}`}
+      class="dialog"
+      onClose={onClose}
+    >
+      {document.data === undefined && document.error !== undefined && (
+        <ErrorState error={document.error} onRetry={document.reload} />
       )}
-      {newest === undefined && config.loading && <SkeletonCards cards={1} />}
-      {newest !== undefined && (
-        <>
-          <Drift config={newest} />
-          <Editor
-            device={device}
-            config={newest}
-            onSaved={setSaved}
-            onReload={() => {
-              setSaved(undefined)
-              config.reload()
-            }}
-          />
-        </>
+      {document.data === undefined && document.loading && <SkeletonCards cards={1} />}
+      {document.data !== undefined && (
+        <Editor
+          target={target}
+          document={document.data}
+          draft={draft}
+          onSaved={saved}
+          onReload={document.reload}
+        />
       )}
     </Modal>
   )
 }
 
-function Drift({ config }: { config: DeviceConfig }) {
-  const { drift, issued, reported } = config
-  const apart = issued === null || reported === null ? [] : differences(issued.settings, reported.settings)
-  return (
-    <section>
-      <p role="status">
-        {DRIFT[drift.state] ?? drift.state}
-        {drift.detail !== null && ` ${drift.detail}`}
-      </p>
-      {apart.length > 0 && (
-        <div class="table-scroll">
-          <table class="plain-table">
-            <caption class="visually-hidden">Desired and not in force</caption>
-            <thead>
-              <tr>
-                <th scope="col">Setting</th>
-                <th scope="col">Desired</th>
-                <th scope="col">In force</th>
-              </tr>
-            </thead>
-            <tbody>
-              {apart.map(({ path, desired, reported: inForce }) => (
-                <tr key={path}>
-                  <th scope="row">{path}</th>
-                  <td>{desired}</td>
-                  <td>{inForce ?? 'not reported'}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </section>
-  )
-}
-
 interface EditorProps {
-  readonly device: DeviceAddress
-  readonly config: DeviceConfig
-  readonly onSaved: (config: DeviceConfig) => void
+  readonly target: ConfigTarget
+  readonly document: ConfigDocument
+  readonly draft: Settings | undefined
+  readonly onSaved: () => void
   readonly onReload: () => void
 }
 
-function Editor({ device, config, onSaved, onReload }: EditorProps) {
+function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
   const { api } = useServices()
-  const { version, settings } = config.device
-  const [text, setText] = useState(settingsText(settings))
+  const { can } = useSession()
+  const { version, settings } = document
+  const [from] = useState(version)
+  const [text, setText] = useState(settingsText(draft ?? settings))
   const [fault, setFault] = useState<string>()
   const [failed, setFailed] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
-  // Written by somebody else, or as the hub keeps it.
-  useEffect(() => setText(settingsText(settings)), [version])
+  // Written by somebody else meanwhile.
+  useEffect(() => {
+    if (version === from) return
+    setText(settingsText(settings))
+    setFailed(undefined)
+  }, [version])
   const save = async () => {
     const read = readSettings(text)
     setFailed(undefined)
@@ -109,13 +89,17 @@ function Editor({ device, config, onSaved, onReload }: EditorProps) {
     if ('fault' in read) return
     setBusy(true)
     try {
-      onSaved(await putDeviceConfig(api, device, { settings: read.settings, version }))
+      await putConfig(api, target, { settings: read.settings, version })
+      onSaved()
     } catch (error) {
       setFailed(asApiError(error))
-    } finally {
       setBusy(false)
     }
   }
+  const over =
+    target.node === undefined
+      ? 'JSON, laid over the own file of every device of the site, and under the settings of each.'
+      : "JSON, laid over the settings of the site and the device's own file."
   return (
     <form
       onSubmit={event => {
@@ -124,8 +108,8 @@ function Editor({ device, config, onSaved, onReload }: EditorProps) {
       }}
     >
       <Field
-        label={`Settings of this device, version ${version}`}
-        hint="JSON, laid over the settings of the site and the device's own file. Passwords are shown as “…”; left so, they stay."
+        label={version === 0 ? 'Settings' : `Settings as of change ${version}`}
+        hint={`${over} Passwords are shown as “…”; left so, they stay.`}
         fault={fault}
       >
         {control => (
@@ -134,6 +118,7 @@ function Editor({ device, config, onSaved, onReload }: EditorProps) {
             class="code-text"
             rows={14}
             spellcheck={false}
+            readOnly={!can('operator')}
             value={text}
             onInput={event => setText(event.currentTarget.value)}
           />
@@ -149,11 +134,13 @@ function Editor({ device, config, onSaved, onReload }: EditorProps) {
           )}
         </>
       )}
-      <footer class="modal-foot">
-        <button type="submit" class="button button-primary" disabled={busy}>
-          {busy ? 'Sending…' : 'Save and send'}
-        </button>
-      </footer>
+      {can('operator') && (
+        <footer class="modal-foot">
+          <button type="submit" class="button button-primary" disabled={busy}>
+            {busy ? 'Sending…' : 'Save and send'}
+          </button>
+        </footer>
+      )}
     </form>
   )
 }

@@ -1,73 +1,144 @@
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { FleetNode } from '../api-types.ts'
-import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { choicesOf, type FleetRow, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
 import { enrolledDevices } from '../fleet-api.ts'
 import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
-import { nodeKey } from '../live-store.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
-import { DeviceCard } from './device-card.tsx'
+import { useSession } from '../session.tsx'
+import { DeviceFilters } from './device-filters.tsx'
+import { DevicePage } from './device-page.tsx'
+import { DeviceTable } from './device-table.tsx'
 import { EnrolDialog } from './enrol-dialog.tsx'
+import { EnrolmentList } from './enrolment-list.tsx'
 
-export function DevicesPage() {
+/** Rows drawn at once; a fleet may have hundreds. */
+const FIRST_ROWS = 100
+const REDRAW_AGES_MS = 5000
+
+/** All devices, or the one that the address names. */
+export function DevicesPage({ params }: { params: Readonly<Record<string, string>> }) {
   const { api, live } = useServices()
   const { nodes, frames, loaded, error } = useLive()
   const rules = useRules()
   const system = useResource('system', signal => api.system(signal))
-  const enrolled = useResource('devices', signal => enrolledDevices(api, signal))
+  // A device that reports for the first time may have been enrolled since.
+  const enrolled = useResource(`devices ${nodes.size}`, signal => enrolledDevices(api, signal))
+  const now = useNow(REDRAW_AGES_MS)
+  const rows = fleetRows(nodes.values(), enrolled.data ?? [])
+  const hub = { fingerprint: system.data?.model.fingerprint, rulesVersion: rules.data?.version }
+  const ready = loaded && (enrolled.data !== undefined || enrolled.error !== undefined)
+
+  if (!ready)
+    return (
+      <div class="page">
+        <h1>Devices</h1>
+        {error === undefined ? (
+          <SkeletonCards cards={2} class="devices" />
+        ) : (
+          <ErrorState error={error} onRetry={() => live.retryNow()} />
+        )}
+      </div>
+    )
+  if (params.device !== undefined)
+    return (
+      <DevicePage
+        name={params.device}
+        row={rows.find(({ key }) => key === params.device)}
+        frames={frames}
+        hub={hub}
+        onChanged={enrolled.reload}
+      />
+    )
+  return (
+    <FleetPage rows={rows} now={now} hub={hub} onChanged={enrolled.reload}>
+      {enrolled.error !== undefined && <ErrorNote error={enrolled.error} onRetry={enrolled.reload} />}
+    </FleetPage>
+  )
+}
+
+interface FleetPageProps {
+  readonly rows: readonly FleetRow[]
+  readonly now: number
+  readonly hub: { readonly fingerprint: string | undefined; readonly rulesVersion: number | undefined }
+  readonly onChanged: () => void
+  readonly children: ComponentChildren
+}
+
+function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
+  const { can } = useSession()
   const [enrolling, setEnrolling] = useState(false)
-  const now = useNow()
-  const fleet = [...nodes.values()].sort((a, b) => nodeKey(a).localeCompare(nodeKey(b)))
+  const [enrolments, setEnrolments] = useState(0)
+  const [query, setQuery] = useState(WHOLE_FLEET)
+  const [all, setAll] = useState(false)
+  const found = shownRows(rows, query)
+  const drawn = all ? found : found.slice(0, FIRST_ROWS)
+  const close = () => {
+    setEnrolling(false)
+    setEnrolments(round => round + 1)
+    onChanged()
+  }
   return (
     <div class="page">
       <header class="page-head">
         <div>
           <h1>Devices</h1>
-          <p class="page-sub">{loaded ? summary(fleet) : error === undefined && 'Loading…'}</p>
+          <p class="page-sub">{summary(rows)}</p>
         </div>
-        <button type="button" class="button button-primary" onClick={() => setEnrolling(true)}>
-          <Icon name="plus" /> Enrol a device
-        </button>
+        {can('operator') && (
+          <button type="button" class="button button-primary" onClick={() => setEnrolling(true)}>
+            <Icon name="plus" /> Enrol a device
+          </button>
+        )}
       </header>
-      {enrolling && <EnrolDialog onClose={() => setEnrolling(false)} />}
-      {!loaded && error !== undefined && <ErrorState error={error} onRetry={() => live.retryNow()} />}
-      {!loaded && error === undefined && <SkeletonCards cards={2} class="devices" />}
-      {loaded && fleet.length === 0 && (
-        <EmptyState icon="chip" title="No device has reported yet">
+      {enrolling && <EnrolDialog onClose={close} />}
+      {children}
+      {rows.length === 0 && (
+        <EmptyState icon="chip" title="No device is known yet">
           <p>
             Enrol one, and run the command that you get on it. It appears here as soon as it connects, even
             before its first frame.
           </p>
         </EmptyState>
       )}
-      <ul class="devices">
-        {fleet.map(node => (
-          <li key={nodeKey(node)}>
-            <DeviceCard
-              node={node}
-              now={now}
-              frames={frames}
-              hubFingerprint={system.data?.model.fingerprint}
-              hubRulesVersion={rules.data?.version}
-              enrolled={enrolled.data?.find(
-                ({ site, node: name }) => site === node.site && name === node.node,
-              )}
-              onRevoked={enrolled.reload}
-            />
-          </li>
-        ))}
-      </ul>
+      {rows.length > 0 && (
+        <>
+          <DeviceFilters
+            query={query}
+            choices={choicesOf(rows)}
+            onChange={next => {
+              setAll(false)
+              setQuery(next)
+            }}
+          />
+          <p class="hint" role="status">
+            {found.length === rows.length
+              ? plural(rows.length, 'device')
+              : `${plural(found.length, 'device')} of ${rows.length}`}
+          </p>
+          {found.length > 0 && <DeviceTable rows={drawn} now={now} hub={hub} />}
+          {drawn.length < found.length && (
+            <button type="button" class="button" onClick={() => setAll(true)}>
+              Show all {found.length}
+            </button>
+          )}
+        </>
+      )}
+      {can('operator') && <EnrolmentList key={enrolments} now={now} />}
     </div>
   )
 }
 
-function summary(fleet: readonly FleetNode[]): string {
-  const online = fleet.filter(node => node.online).length
-  const cameras = fleet.flatMap(node => node.cameras)
+function summary(rows: readonly FleetRow[]): string {
+  const reports = rows.flatMap(({ report }): FleetNode[] => (report === undefined ? [] : [report]))
+  const online = reports.filter(node => node.online).length
+  const cameras = reports.flatMap(node => node.cameras)
   const failed = cameras.filter(({ status }) => status === 'failed').length
   return [
-    `${online} of ${plural(fleet.length, 'device')} online`,
+    `${online} of ${plural(rows.length, 'device')} online`,
     `${plural(cameras.length, 'camera')}${failed > 0 ? `, ${failed} failed` : ''}`,
   ].join(' · ')
 }

@@ -138,7 +138,7 @@ export const deviceRoutes: FastifyPluginAsyncTypebox<DeviceRouteParts> = async (
       config: { role: 'device', rateLimit: ROTATE_LIMIT },
       schema: {
         summary: 'A new secret for the device that asks (Basic authentication, site~node and its secret)',
-        description: 'The secret that it asks with works on for ten minutes, or until the new one is used.',
+        description: 'The secret that it asks with works until the new one is used, seven days at most.',
         response: { 200: DeviceCredential },
       },
     },

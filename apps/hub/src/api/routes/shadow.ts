@@ -9,11 +9,13 @@ import {
   ReportedConfig,
   redacted,
 } from '@sightline/core'
-import { Type } from 'typebox'
+import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
 import { type Commands, MAX_EXPIRY_MS } from '../../fleet/commands.ts'
 import type { CommandRow, ConfigDocument } from '../../fleet/fleet-tables.ts'
 import { DRIFT_STATES } from '../../fleet/health.ts'
 import type { ConfigTarget, Shadow } from '../../fleet/shadow.ts'
+import type { AuditLog } from '../../store/audit-log.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { actorOf } from '../actor.ts'
 import { Limit } from '../shapes.ts'
@@ -55,6 +57,7 @@ const ConfigBody = Type.Object(
   },
   { additionalProperties: false },
 )
+type ConfigBody = Static<typeof ConfigBody>
 
 const CommandShape = Type.Object({
   id: Type.String(),
@@ -70,14 +73,27 @@ const CommandShape = Type.Object({
 export interface ShadowRouteParts {
   readonly shadow: Shadow
   readonly commands: Commands
-  readonly store: Pick<RecordStore, 'nodes'>
+  readonly store: Pick<RecordStore, 'node'>
+  readonly audit: Pick<AuditLog, 'record'>
 }
 
 /** What the hub decides for its devices, and what they make of it. */
 export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
   app,
-  { shadow, commands, store },
+  { shadow, commands, store, audit },
 ) => {
+  const put = async (target: ConfigTarget, request: FastifyRequest, { settings, version }: ConfigBody) => {
+    const actor = actorOf(request)
+    const document = await shadow.put(target, { settings, expectedVersion: version, actor })
+    await audit.record({
+      actor,
+      action: target.node === undefined ? 'site.configured' : 'device.configured',
+      subject: subjectOf(target),
+      // Values may be secrets; the history of the document has them.
+      detail: { version: document.version, settings: Object.keys(document.settings).join(' ').slice(0, 200) },
+    })
+    return document
+  }
   app.get(
     '/devices/:site/:node/config',
     {
@@ -107,8 +123,7 @@ export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
     },
     async request => {
       const { params, body } = request
-      const actor = actorOf(request)
-      await shadow.put(params, { settings: body.settings, expectedVersion: body.version, actor })
+      await put(params, request, body)
       return configView(shadow, params)
     },
   )
@@ -147,11 +162,7 @@ export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
         response: { 200: DocumentShape },
       },
     },
-    async request => {
-      const { settings, version: expectedVersion } = request.body
-      const actor = actorOf(request)
-      return documentView(await shadow.put(request.params, { settings, expectedVersion, actor }))
-    },
+    async request => documentView(await put(request.params, request, request.body)),
   )
   app.get(
     '/sites/:site/config/history',
@@ -195,7 +206,10 @@ export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
       requireKnown(store, params)
       const { command, args = {}, expiresInSeconds } = request.body
       const expiryMs = expiresInSeconds === undefined ? undefined : expiresInSeconds * 1000
-      const row = await commands.send(params, { command, args, expiryMs, actor: actorOf(request) })
+      const actor = actorOf(request)
+      const row = await commands.send(params, { command, args, expiryMs, actor })
+      const detail = { command, id: row.command.id }
+      await audit.record({ actor, action: 'device.commanded', subject: subjectOf(params), detail })
       return reply.status(202).send(commandView(row, commands))
     },
   )
@@ -283,7 +297,10 @@ function withoutResults(view: ReturnType<typeof commandView>) {
   return { ...view, replies }
 }
 
-function requireKnown(store: Pick<RecordStore, 'nodes'>, { site, node }: ConfigTarget): void {
-  if (!store.nodes().some(each => each.site === site && each.node === node))
-    throw fault('API_NOT_FOUND', `${site}/${node} has never reported`)
+function subjectOf({ site, node }: ConfigTarget): string {
+  return node === undefined ? site : `${site}/${node}`
+}
+
+function requireKnown(store: Pick<RecordStore, 'node'>, { site, node }: Address): void {
+  if (store.node(site, node) === undefined) throw fault('API_NOT_FOUND', `${site}/${node} has never reported`)
 }
