@@ -44,6 +44,7 @@ import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
+import { StorageReport } from './store/storage-report.ts'
 import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
@@ -167,6 +168,12 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
+  const storage = new StorageReport({
+    dataDir: dir,
+    root: store.environment.root,
+    minFreeBytes: settings.store.minFreeBytes,
+    clock,
+  })
   const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
@@ -206,6 +213,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       saved,
       importer,
       drift,
+      storage: { storage, retention: settings.retention },
       clock,
       models,
       moderator,

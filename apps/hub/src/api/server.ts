@@ -57,6 +57,7 @@ import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
 import { searchRoutes } from './routes/search.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
+import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
 import { zeroShotRoutes } from './routes/zero-shot.ts'
@@ -91,6 +92,7 @@ export interface ApiParts {
   readonly saved: SavedSearches
   readonly importer: Importer
   readonly drift: DriftReport
+  readonly storage: StorageParts
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -216,6 +218,7 @@ export class HttpApi implements Service {
         await api.register(keyRoutes, { people })
         await api.register(auditRoutes, { audit: parts.audit })
         await api.register(quarantineRoutes, { store })
+        await api.register(storageRoutes, parts.storage)
         await api.register(systemRoutes, {
           store,
           model,

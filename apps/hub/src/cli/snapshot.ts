@@ -3,6 +3,7 @@ import type { FailPoint } from '@sightline/core'
 import type { Command } from 'commander'
 import type { HubSettings } from '../settings.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../store/snapshot.ts'
+import { withNote } from '../store/snapshot-note.ts'
 
 interface SnapshotCommands {
   readonly readSettings: (file: string | undefined) => Promise<HubSettings>
@@ -25,7 +26,9 @@ export function addSnapshotCommands(
     .action(async (dir: string, { config }: { config?: string }) => {
       const dataDir = await dataDirOf(config)
       const failPoint = snapshotPoint()
-      const snapshot = await takeSnapshot({ dataDir, dir: resolve(dir), version, failPoint })
+      const snapshot = await withNote(dataDir, () =>
+        takeSnapshot({ dataDir, dir: resolve(dir), version, failPoint }),
+      )
       console.log(`${describe(snapshot)} copied to ${resolve(dir)}`)
     })
   program
