@@ -195,7 +195,7 @@ export class HttpApi implements Service {
     await app.register(
       async api => {
         await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
-        await api.register(savedSearchRoutes, { saved: parts.saved, clock: parts.clock })
+        await api.register(savedSearchRoutes, { saved: parts.saved, store, clock: parts.clock })
         await api.register(zeroShotRoutes, { search })
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
