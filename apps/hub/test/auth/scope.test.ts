@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../../../../test/support/api.ts'
 import { frameIdOf, photo, TestHub } from '../moderation/hub.ts'
-import { addUser, type Caller, send, signIn } from './callers.ts'
+import { addUser, type Caller, PASSWORD, send, signIn } from './callers.ts'
 
 const HIDDEN = frameIdOf(2)
 const SEEN = frameIdOf(1)
@@ -140,6 +140,19 @@ describe('a limited viewer', () => {
     expect(await hitsOf(limited, own.id)).toBe(0)
     await send(hub, admin, 'PUT', '/api/v1/users/gardener', { scope: ['default/*/yard'] })
     expect(await codeOf(limited, 'DELETE', own.id)).toBeUndefined()
+  })
+
+  it('is limited no more when its scope is null, and stays limited with an empty one', async () => {
+    await addUser(hub, admin, { name: 'guest', role: 'viewer', scope: ['nowhere'] })
+    const change = async (scope: unknown) => {
+      const { status, text } = await send(hub, admin, 'PUT', '/api/v1/users/guest', { scope })
+      return status === 200 ? JSON.parse(text).scope : status
+    }
+    expect(await change([''])).toBe(400)
+    expect(await change([])).toBe(400)
+    expect(await change(null)).toBeNull()
+    const named = { password: PASSWORD, role: 'operator', scope: null }
+    expect((await send(hub, admin, 'POST', '/api/v1/users', { name: 'op', ...named })).status).toBe(201)
   })
 
   it('hears of its own cameras alone', async () => {
