@@ -50,10 +50,12 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
     load()
   }, [api])
   const caller = state?.caller
-  // What was refused to a stranger is asked for again.
+  // Nothing is told to a stranger: he does not ask.
   useEffect(() => {
-    if (caller?.kind === 'user') live.retryNow()
-  }, [caller?.name])
+    if (!caller) return
+    live.start()
+    return () => live.stop()
+  }, [caller?.kind, caller?.name])
 
   if (state === undefined) return error === undefined ? null : <ErrorState error={error} onRetry={load} />
   if (!caller) return <SignInPage setupOpen={state.setupOpen} onSignedIn={setState} />
