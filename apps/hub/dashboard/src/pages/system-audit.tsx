@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks'
 import type { AuditEntry } from '../api-types.ts'
 import { Ago } from '../components/marks.tsx'
 import { ErrorNote } from '../components/states.tsx'
+import { absoluteTime } from '../format.ts'
 import { useNow, useResource, useServices } from '../services.ts'
 
 const PAGE_SIZE = 20
@@ -63,6 +64,12 @@ export function AuditTable() {
 
 function detailText(detail: AuditEntry['detail']): string {
   return Object.entries(detail)
-    .map(([name, value]) => `${name}: ${value ?? 'none'}`)
+    .map(([name, value]) => `${name}: ${valueText(name, value)}`)
     .join(', ')
+}
+
+/** Times are told from other numbers by their names, as in the audit log itself. */
+function valueText(name: string, value: AuditEntry['detail'][string]): string {
+  if (typeof value === 'number' && name.endsWith('At')) return absoluteTime(new Date(value).toISOString())
+  return String(value ?? 'none')
 }
