@@ -231,6 +231,8 @@ export interface SavedQuestion {
 export interface SavedSearch {
   readonly id: string
   readonly name: string
+  /** Who saved it, as the audit log names him. */
+  readonly owner: string | null
   readonly createdAt: string
   /** Cosine from which a frame is a hit. */
   readonly threshold: number

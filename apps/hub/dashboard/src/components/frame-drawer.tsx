@@ -5,6 +5,7 @@ import { Icon } from '../icons.tsx'
 import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 import { Fact } from './fact.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
@@ -38,6 +39,7 @@ export function FrameDrawer({ id, known, onStep, onClose }: FrameDrawerProps) {
 }
 
 function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Frame) => void }) {
+  const { can } = useSession()
   const now = useNow()
   const { incidents } = useLive()
   // The words that found the frame say what a rule from it would look for.
@@ -56,9 +58,11 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
         <a class="button" href={formatHash('search', { site, node, camera })}>
           <Icon name="camera" /> Only this camera
         </a>
-        <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
-          <Icon name="rules" /> Make a rule
-        </a>
+        {can('operator') && (
+          <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
+            <Icon name="rules" /> Make a rule
+          </a>
+        )}
         <CopyLink key={frame.id} id={frame.id} />
       </div>
       <FrameNeighbours frame={frame} onStep={onStep} />

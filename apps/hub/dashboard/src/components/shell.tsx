@@ -116,15 +116,11 @@ function SessionButton() {
   if (name === null) return null
   return (
     <>
-      <button
-        type="button"
-        class="session"
-        aria-label={`${name}, ${role}: your account`}
-        onClick={() => setOpen(true)}
-      >
+      <button type="button" class="session" onClick={() => setOpen(true)}>
         <Icon name="person" />
         <span class="session-name">{name}</span>
         <span class="session-role">{role}</span>
+        <span class="visually-hidden">, your account</span>
       </button>
       {open && <Account onClose={() => setOpen(false)} />}
     </>
