@@ -117,7 +117,7 @@ function SessionButton() {
   return (
     <>
       <button type="button" class="session" onClick={() => setOpen(true)}>
-        <Icon name="person" />
+        <Icon name="user" />
         <span class="session-name">{name}</span>
         <span class="session-role">{role}</span>
         <span class="visually-hidden">, your account</span>
