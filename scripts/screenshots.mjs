@@ -1,19 +1,21 @@
 /**
- * `npm run screenshots`: pictures of the dashboard while an agent plays the sample frames. Those of the documentation go
- * to docs/images; dark and narrow ones of every view go to test-artifacts/dashboard, to be looked at.
+ * `npm run screenshots [-- VIEW…]`: pictures of the dashboard while an agent plays the sample frames. Those of the
+ * documentation go to docs/images; dark and narrow ones of every view, or of those that are named, go to
+ * test-artifacts/dashboard, to be looked at.
  */
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { eventually, HubApi } from '../test/support/api.ts'
 import { chromiumPath, launchChromium } from '../test/support/browser.ts'
+import { PASSWORD, signIn } from '../test/support/people.ts'
 import { ROOT, scratch, startAgent, startHub } from '../test/support/processes.ts'
 import { SAMPLES, samplePhotos } from '../test/support/samples.ts'
 
 const DOCS = join(ROOT, 'docs/images')
 const REVIEW = join(ROOT, 'test-artifacts/dashboard')
 const WIDE = { width: 1280, height: 800 }
-const NARROW = { width: 375, height: 812 }
+const NARROW = { width: 390, height: 844 }
 const QUERY = 'a boat at sunset'
 /** So many times every sample photo has been seen: some stand in stacks then, as they do on a real camera. */
 const ROUNDS = 2
@@ -28,9 +30,22 @@ const VIEWS = {
   rules: { hash: '#/rules', ready: '.page-sub:has-text("in force on 1 of 1")' },
   drawer: { hash: `#/search?text=${encodeURIComponent(QUERY)}`, ready: '.frame', act: openDrawer },
   editor: { hash: '#/rules', ready: '.rule', act: openEditor },
+  review: { hash: '#/review', ready: '.review-detail img' },
   about: { hash: '#/devices', ready: '.footer button', act: page => page.click('.footer button') },
 }
+/** Of a hub that asks people who they are. Everything but the sign-in itself is an admin's. */
+const SIGNED_IN_VIEWS = {
+  'sign-in': { hash: '#/search', ready: 'form h1' },
+  system: { hash: '#/system', ready: '.system .used-bar', whole: true },
+  user: { hash: '#/system', ready: 'h3:has-text("vera")', act: page => press(page, 'Change vera') },
+  key: { hash: '#/system', ready: '.rows', act: page => press(page, 'Make a key') },
+  account: { hash: '#/search', ready: '.session', act: page => page.click('.session') },
+}
 const IN_DOCS = ['search', 'live', 'rules', 'editor', 'devices']
+
+function press(page, name) {
+  return page.getByRole('button', { name }).click()
+}
 
 async function openDrawer(page) {
   await page.click('.frame-open >> nth=0')
@@ -45,33 +60,60 @@ async function openEditor(page) {
   await page.waitForSelector('.backtest-result:not(.backtest-stale) .examples img')
 }
 
-async function picture(page, file) {
+async function picture(page, file, { whole = false } = {}) {
   await page.waitForFunction(() =>
     [...document.images].every(image => image.complete || image.getBoundingClientRect().top > innerHeight),
   )
-  const png = await page.screenshot({ animations: 'disabled' })
+  const png = await page.screenshot({ animations: 'disabled', fullPage: whole })
   await writeFile(file, await sharp(png).png({ palette: true, quality: 95, effort: 9 }).toBuffer())
 }
 
-async function shoot(browser, url, { theme, viewport, views, dir, name }) {
+/** Two people and a key, so that there is something to see; from the first one on everybody signs in. */
+async function addPeople(url) {
+  const send = async (path, body, headers = {}) => {
+    const response = await fetch(`${url}/api/v1/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+    return response.headers.getSetCookie()[0]?.split(';')[0]
+  }
+  await send('users', { name: 'ada', password: PASSWORD, role: 'admin' })
+  const cookie = await send('session', { name: 'ada', password: PASSWORD })
+  const own = { cookie, origin: url }
+  await send('users', { name: 'vera', password: PASSWORD, role: 'viewer', scope: ['default/*/yard'] }, own)
+  await send('keys', { name: 'grafana', role: 'viewer', expiresInDays: 90 }, own)
+}
+
+async function shoot(browser, url, { theme, viewport, views, dir, name, table = VIEWS }) {
   await mkdir(dir, { recursive: true })
   const context = await browser.newContext({ viewport, colorScheme: theme, locale: 'en-GB' })
   try {
     for (const view of views) {
-      const { hash, ready, act } = VIEWS[view]
+      const { hash, ready, act, whole } = table[view]
       // A page of its own for each view: only the hash differs, and that alone would not load anything anew.
       const page = await context.newPage()
       await page.goto(`${url}/${hash}`)
-      await page.locator('.connection-live').waitFor()
+      if (table === SIGNED_IN_VIEWS && view !== 'sign-in' && !(await signedIn(page)))
+        await signIn(page, 'ada')
+      if (view !== 'sign-in') await page.locator('.connection-live').waitFor()
       await page.locator(ready).first().waitFor({ timeout: 90_000 })
       await act?.(page)
-      await picture(page, join(dir, name(view)))
+      await picture(page, join(dir, name(view)), { whole })
       await page.close()
     }
   } finally {
     await context.close()
   }
 }
+
+async function signedIn(page) {
+  await page.locator('.session, form h1').first().waitFor()
+  return (await page.locator('.session').count()) > 0
+}
+
+const named = process.argv.slice(2)
+const wantedOf = table => Object.keys(table).filter(view => named.length === 0 || named.includes(view))
 
 const executable = chromiumPath()
 if (executable === undefined) process.exit(1)
@@ -100,19 +142,23 @@ try {
     await shoot(browser, hub.url, {
       theme: 'light',
       viewport: WIDE,
-      views: IN_DOCS,
+      views: IN_DOCS.filter(view => wantedOf(VIEWS).includes(view)),
       dir: DOCS,
       name: view => `dashboard-${view}.png`,
     })
-    for (const theme of ['light', 'dark']) {
-      for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
-        await shoot(browser, hub.url, {
-          theme,
-          viewport,
-          views: Object.keys(VIEWS),
-          dir: REVIEW,
-          name: view => `${view}-${theme}-${width}.png`,
-        })
+    for (const table of [VIEWS, SIGNED_IN_VIEWS]) {
+      if (table === SIGNED_IN_VIEWS) await addPeople(hub.url)
+      for (const theme of ['light', 'dark']) {
+        for (const [width, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+          await shoot(browser, hub.url, {
+            theme,
+            viewport,
+            views: wantedOf(table),
+            dir: REVIEW,
+            name: view => `${view}-${theme}-${width}.png`,
+            table,
+          })
+        }
       }
     }
   } finally {

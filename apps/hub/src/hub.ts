@@ -47,6 +47,7 @@ import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
 import { openLmdbStore } from './store/lmdb-store.ts'
+import { StorageReport } from './store/storage-report.ts'
 import { TlsKeeper } from './tls/tls-keeper.ts'
 
 /** The model that ships with the repository. */
@@ -183,6 +184,12 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     context: { clock, log },
   })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
+  const storage = new StorageReport({
+    dataDir: dir,
+    root: store.environment.root,
+    minFreeBytes: settings.store.minFreeBytes,
+    clock,
+  })
   const drift = new DriftReport({ store, model, clock })
   const moderator = new Moderator({ rules, model, store })
   const reviews: ReviewDesk = new ReviewDesk({ store, rules, clock, log, onReview: () => learner?.notice() })
@@ -223,6 +230,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       importer,
       pictures: new PictureFetcher({ settings: settings.searchByUrl }),
       drift,
+      storage: { storage, retention: settings.retention },
       clock,
       models,
       moderator,

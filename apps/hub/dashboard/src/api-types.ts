@@ -204,6 +204,24 @@ export interface SystemInfo {
   readonly ingest: Readonly<Record<string, number>>
 }
 
+export interface StorageInfo {
+  readonly disk: {
+    readonly freeBytes: number
+    readonly totalBytes: number
+    /** With less than this free nothing is stored any more. */
+    readonly minFreeBytes: number
+    readonly state: 'ok' | 'low' | 'refusing'
+  }
+  /** Bytes on disk of each part of the data directory. */
+  readonly parts: Readonly<Record<string, number>>
+  readonly thumbnails: { readonly count: number; readonly bytes: number }
+  readonly vectors: { readonly count: number; readonly bytes: number }
+  /** 0: for ever, or any number. */
+  readonly retention: { readonly days: number; readonly maxFramesPerCamera: number }
+  /** Null: none was ever taken. */
+  readonly snapshot: { readonly at: string; readonly bytes: number; readonly error: string | null } | null
+}
+
 export interface AuditEntry {
   readonly id: number
   readonly at: string
@@ -272,6 +290,8 @@ export interface SavedQuestion extends Question {
 export interface SavedSearch {
   readonly id: string
   readonly name: string
+  /** Who saved it, as the audit log names him. */
+  readonly owner: string | null
   readonly createdAt: string
   /** Cosine from which a frame is a hit. */
   readonly threshold: number

@@ -26,6 +26,7 @@ const PATHS = {
   similar: 'M4 4h7v7H4V4ZM13 13h7v7h-7v-7ZM16.5 4v6M13.5 7h6M7.5 14v6M4.5 17h6',
   sun: 'M12 16a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM12 2.5V5M12 19v2.5M2.5 12H5M19 12h2.5M5.3 5.3l1.7 1.7M17 17l1.7 1.7M5.3 18.7 7 17M17 7l1.7-1.7',
   trash: 'M4 7h16M9 7V4h6v3M6.5 7l1 13h9l1-13M10.5 11v5.5M13.5 11v5.5',
+  user: 'M12 11.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM4 20.5c.8-4 4-6 8-6s7.2 2 8 6',
 } as const
 
 export type IconName = keyof typeof PATHS

@@ -19,7 +19,6 @@ const live = new LiveStore({
 })
 
 applyTheme(readTheme())
-live.start()
 addEventListener('pagehide', () => live.stop())
 addEventListener('pageshow', event => {
   if (event.persisted) live.retryNow()

@@ -12,16 +12,27 @@ export interface Session {
   /** Null when nobody signed in, because nobody has to. */
   readonly name: string | null
   readonly role: Role
+  /** What may be seen, as globs SITE, SITE/NODE or SITE/NODE/CAMERA; null: everything. */
+  readonly scope: readonly string[] | null
   /** Whether to offer what needs this role; the hub decides in any case. */
   readonly can: (role: Role) => boolean
-  readonly signOut: () => Promise<void>
+  /** @param options.everywhere on every other device, too */
+  readonly signOut: (options?: { everywhere?: boolean }) => Promise<void>
 }
 
 const SessionContext = createContext<Session | undefined>(undefined)
 
+const UNGATED: Session = {
+  name: null,
+  role: 'admin',
+  scope: null,
+  can: () => true,
+  signOut: async () => {},
+}
+
 /** Without a gate around it, everything may be offered. */
 export function useSession(): Session {
-  return useContext(SessionContext) ?? { name: null, role: 'admin', can: () => true, signOut: async () => {} }
+  return useContext(SessionContext) ?? UNGATED
 }
 
 /** Shows the page to who may see it, and the sign-in to everybody else. */
@@ -39,19 +50,22 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
     load()
   }, [api])
   const caller = state?.caller
-  // What was refused to a stranger is asked for again.
+  // Nothing is told to a stranger: he does not ask.
   useEffect(() => {
-    if (caller?.kind === 'user') live.retryNow()
-  }, [caller?.name])
+    if (!caller) return
+    live.start()
+    return () => live.stop()
+  }, [caller?.kind, caller?.name])
 
   if (state === undefined) return error === undefined ? null : <ErrorState error={error} onRetry={load} />
   if (!caller) return <SignInPage setupOpen={state.setupOpen} onSignedIn={setState} />
   const session: Session = {
     name: caller.name,
     role: caller.role,
+    scope: caller.scope,
     can: role => RANK[caller.role] >= RANK[role],
-    signOut: async () => {
-      await api.signOut()
+    signOut: async options => {
+      await api.signOut(options)
       // Nothing of what was shown stays in the page.
       location.reload()
     },

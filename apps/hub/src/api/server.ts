@@ -60,6 +60,7 @@ import { ruleRoutes } from './routes/rules.ts'
 import { savedSearchView } from './routes/saved-searches.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
+import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
 import { installSecurity } from './security.ts'
@@ -95,6 +96,7 @@ export interface ApiParts {
   readonly importer: Importer
   readonly pictures: PictureFetcher
   readonly drift: DriftReport
+  readonly storage: StorageParts
   readonly clock: Pick<Clock, 'now'>
 }
 
@@ -196,10 +198,16 @@ export class HttpApi implements Service {
     })
     await app.register(
       async api => {
+<<<<<<< HEAD
+        await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
+        await api.register(savedSearchRoutes, { saved: parts.saved, store, clock: parts.clock })
+        await api.register(zeroShotRoutes, { search })
+=======
         await api.register(questionRoutes, {
           ...{ search, saved: parts.saved, pictures: parts.pictures, clock: parts.clock },
           seconds: metrics.searchSeconds,
         })
+>>>>>>> main
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
@@ -222,6 +230,7 @@ export class HttpApi implements Service {
         await api.register(keyRoutes, { people })
         await api.register(auditRoutes, { audit: parts.audit })
         await api.register(quarantineRoutes, { store })
+        await api.register(storageRoutes, parts.storage)
         await api.register(systemRoutes, {
           store,
           model,

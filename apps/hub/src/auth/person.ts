@@ -20,6 +20,8 @@ export interface User extends Grant {
   readonly passwordHash: string
   readonly createdAt: number
   readonly lastSignInAt: number | null
+  /** Since when he cannot sign in; absent or null: he can. */
+  readonly disabledAt?: number | null
 }
 
 export interface Session {

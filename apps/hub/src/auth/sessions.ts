@@ -68,7 +68,8 @@ export class Sessions {
     if (this.#backoff.blocked(attempt))
       throw fault('API_RATE_LIMITED', 'too many attempts failed; again in a minute')
     const user = tables.users.get(name)
-    if (await passwords.matches(password, user?.passwordHash)) return
+    // Who is disabled is refused like one who is not known, and takes as long.
+    if (await passwords.matches(password, isEnabled(user) ? user?.passwordHash : undefined)) return
     this.#backoff.failed(attempt)
     // Whoever errs in the field types a password as a name: what nobody is called is not kept.
     const subject = user?.name ?? '(unknown)'
@@ -84,7 +85,7 @@ export class Sessions {
     const session: Session = { hash: hashSecret(secret), user: name, createdAt: now, lastUsedAt: now }
     return tables.write(() => {
       const user = tables.users.get(name)
-      if (user === undefined) throw fault('SIGN_IN_REFUSED', 'name or password is wrong')
+      if (user === undefined || !isEnabled(user)) throw fault('SIGN_IN_REFUSED', 'name or password is wrong')
       this.#makeRoom(name)
       tables.sessions.put(session.hash, session)
       tables.users.put(name, { ...user, lastSignInAt: now })
@@ -128,7 +129,7 @@ export class Sessions {
     const session = tables.sessions.get(hash)
     if (session === undefined || this.#expired(session)) return undefined
     const user = tables.users.get(session.user)
-    return user && { user, session }
+    return user !== undefined && isEnabled(user) ? { user, session } : undefined
   }
 
   #expired({ createdAt, lastUsedAt }: Session): boolean {
@@ -148,4 +149,8 @@ export class Sessions {
     open.sort((a, b) => b.createdAt - a.createdAt)
     for (const { hash } of open.slice(MAX_SESSIONS - 1)) sessions.remove(hash)
   }
+}
+
+function isEnabled(user: User | undefined): boolean {
+  return (user?.disabledAt ?? null) === null
 }

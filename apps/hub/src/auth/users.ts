@@ -53,15 +53,19 @@ export class Users {
   }
 
   /**
-   * Whatever is given; a new password ends the user's sessions, except one.
+   * Whatever is given; a new password ends the user's sessions, except one, and being disabled ends all.
    * @throws USER_UNKNOWN, LAST_ADMIN, API_BAD_REQUEST, PASSWORD_WEAK
    */
   async change(
     name: string,
-    { password, ...given }: Partial<Grant> & { password?: string | undefined },
+    {
+      password,
+      disabled,
+      ...given
+    }: Partial<Grant> & { password?: string | undefined; disabled?: boolean | undefined },
     { actor, keepSession }: { actor: string; keepSession?: string | undefined },
   ): Promise<User> {
-    const { tables, passwords } = this.#options
+    const { tables, passwords, clock } = this.#options
     const passwordHash = password === undefined ? undefined : await passwords.hash(password, name)
     const user = await tables.write(() => {
       const known = this.#known(name)
@@ -69,15 +73,19 @@ export class Users {
       // Whoever gets another role sees everything, unless told otherwise.
       const { scope = role === known.role ? known.scope : null } = given
       const grant = checkGrant({ role, scope })
-      if (role !== 'admin') this.#checkLastAdmin(known)
-      if (passwordHash !== undefined) tables.endSessions(name, keepSession)
+      if (role !== 'admin' || disabled === true) this.#checkLastAdmin(known)
+      if (disabled === true) tables.endSessions(name)
+      else if (passwordHash !== undefined) tables.endSessions(name, keepSession)
+      const { disabledAt = null } = known
       return tables.putUser({
         ...known,
         ...grant,
         ...(passwordHash === undefined ? {} : { passwordHash }),
+        disabledAt: disabled === undefined ? disabledAt : disabled ? (disabledAt ?? clock.now()) : null,
       })
     })
     if (given.role !== undefined || given.scope !== undefined) await this.#record(actor, 'user.changed', user)
+    if (disabled !== undefined) await this.#record(actor, disabled ? 'user.disabled' : 'user.enabled', user)
     if (password !== undefined) await this.#record(actor, 'user.password-changed', user)
     return user
   }
@@ -102,8 +110,8 @@ export class Users {
   }
 
   #checkLastAdmin(user: User): void {
-    if (user.role !== 'admin') return
-    if (!this.list().some(({ name, role }) => role === 'admin' && name !== user.name))
+    if (!isActiveAdmin(user)) return
+    if (!this.list().some(other => isActiveAdmin(other) && other.name !== user.name))
       throw fault('LAST_ADMIN', `${user.name} is the only admin`)
   }
 
@@ -111,4 +119,8 @@ export class Users {
     const detail = { role, scope: scope?.join(' ') ?? null }
     return this.#options.audit.record({ actor, action, subject: name, detail })
   }
+}
+
+function isActiveAdmin({ role, disabledAt = null }: User): boolean {
+  return role === 'admin' && disabledAt === null
 }

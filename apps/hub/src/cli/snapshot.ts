@@ -3,11 +3,15 @@ import { type FailPoint, fault, messageOf } from '@sightline/core'
 import type { Command } from 'commander'
 import type { HubSettings } from '../settings.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../store/snapshot.ts'
+<<<<<<< HEAD
+import { withNote } from '../store/snapshot-note.ts'
+=======
 import type { FoundSnapshot } from '../store/snapshot-ledger.ts'
 import { withLedger } from './with-ledger.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'YAML settings of the hub'] as const
 const MAX_KEEP_DAYS = 36_500
+>>>>>>> main
 
 interface SnapshotCommands {
   readonly readSettings: (file: string | undefined) => Promise<HubSettings>
@@ -37,7 +41,9 @@ export function addSnapshotCommands(
       const settings = await readSettings(config)
       const dataDir = resolve(settings.dataDir)
       const failPoint = snapshotPoint()
-      const snapshot = await takeSnapshot({ dataDir, dir: resolve(dir), version, failPoint })
+      const snapshot = await withNote(dataDir, () =>
+        takeSnapshot({ dataDir, dir: resolve(dir), version, failPoint }),
+      )
       console.log(`${describe(snapshot)} copied to ${resolve(dir)}`)
       const known = {
         dir: resolve(dir),

@@ -11,6 +11,8 @@ import type { Search } from './search.ts'
 
 /** Each costs one comparison for every frame that comes. */
 export const MAX_SAVED = 200
+/** Of one person: nobody fills all the places. */
+export const MAX_OWN = 50
 /** Of each search, the newest. */
 export const MAX_KEPT_HITS = 500
 /** Hits that wait to be written; more are told but not kept. */
@@ -29,6 +31,8 @@ const MIN_BACKGROUND = 50
 export interface SavedSearch {
   readonly id: string
   readonly name: string
+  /** Who saved it, as the audit log names him; null: before that was noted. */
+  readonly owner: string | null
   /** Milliseconds since the epoch. */
   readonly createdAt: number
   /** Cosine from which a frame is a hit. */
@@ -108,32 +112,32 @@ export class SavedSearches implements Service {
   /** Newest first. Those of another model than the hub's are dormant: save them again. */
   list(): SavedSearch[] {
     return [...this.#rows.getRange()]
-      .map(({ value: { vector: _, ...search } }) => search)
+      .map(({ value: { vector: _, ...search } }) => ({ ...search, owner: search.owner ?? null }))
       .sort((a, b) => b.createdAt - a.createdAt)
   }
 
   /** @throws API_NOT_FOUND */
   get(id: string): SavedSearch {
     const { vector: _, ...search } = this.#row(id)
-    return search
+    return { ...search, owner: search.owner ?? null }
   }
 
   /**
-   * @param change.id of one that exists: it is replaced
+   * @param change.id of one that exists: it is replaced, and stays its owner's, who sees no more for it
    * @throws as `Search.search`; API_BAD_REQUEST without a threshold while too few frames are stored to suggest one, and
-   * beyond 200 searches; API_NOT_FOUND; STORE_FAILED
+   * beyond 200 searches, or 50 of one person; API_NOT_FOUND; STORE_FAILED
    */
   async save(change: {
     readonly id?: string
     readonly name: string
+    readonly owner: string
     readonly query: SearchQuery
     readonly threshold?: number | undefined
     readonly at: number
   }): Promise<SavedSearch> {
     const { search } = this.#options
     const known = change.id === undefined ? undefined : this.#row(change.id)
-    if (known === undefined && this.#rows.getKeysCount({}) >= MAX_SAVED)
-      throw fault('API_BAD_REQUEST', `${MAX_SAVED} searches are saved; delete one first`)
+    if (known === undefined) this.#checkRoom(change.owner)
     const { vector, parts } = await search.vectors.combine(change.query)
     const threshold = change.threshold ?? suggest(search, vector)[1]?.threshold
     if (threshold === undefined)
@@ -141,9 +145,10 @@ export class SavedSearches implements Service {
     const row: SavedRow = {
       id: known?.id ?? randomUUID(),
       name: change.name,
+      owner: known === undefined ? change.owner : (known.owner ?? null),
       createdAt: known?.createdAt ?? change.at,
       threshold,
-      filter: change.query.filter ?? {},
+      filter: { ...(known?.filter.scope && { scope: known.filter.scope }), ...change.query.filter },
       subjects: parts.map(({ role, subject }) => (role === 'positive' ? subject : `- ${subject}`)),
       fingerprint: search.vectors.model.fingerprint,
       vector: vectorToBytes(vector),
@@ -199,6 +204,14 @@ export class SavedSearches implements Service {
   /** Resolves when all hits so far are kept. */
   async settled(): Promise<void> {
     await this.#writing
+  }
+
+  #checkRoom(owner: string): void {
+    const all = this.list()
+    if (all.length >= MAX_SAVED)
+      throw fault('API_BAD_REQUEST', `${MAX_SAVED} searches are saved; delete one first`)
+    if (all.filter(search => search.owner === owner).length >= MAX_OWN)
+      throw fault('API_BAD_REQUEST', `${MAX_OWN} searches of yours are saved; delete one first`)
   }
 
   #row(id: string): SavedRow {

@@ -132,6 +132,7 @@ describe('the service', () => {
         'setup',
         'sites/{site}/config',
         'sites/{site}/config/history',
+        'storage',
         'system',
         'users',
         'users/{name}',
@@ -144,6 +145,13 @@ describe('the service', () => {
       version: '9.9.9',
       counts: { frames: 4, incidents: 1, thumbnails: 3 },
       index: { vectors: 4 },
+    })
+    const storage = await call('/api/v1/storage')
+    expect(storage.body).toMatchObject({
+      thumbnails: { count: 3 },
+      vectors: { count: 4 },
+      retention: { days: 0, maxFramesPerCamera: 0 },
+      snapshot: null,
     })
   })
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { frameIdOf, TestHub } from '../moderation/hub.ts'
-import { addUser, type Caller, send, signIn } from './callers.ts'
+import { eventually } from '../../../../test/support/api.ts'
+import { frameIdOf, photo, TestHub } from '../moderation/hub.ts'
+import { addUser, type Caller, PASSWORD, send, signIn } from './callers.ts'
 
 const HIDDEN = frameIdOf(2)
 const SEEN = frameIdOf(1)
@@ -92,6 +93,66 @@ describe('a limited viewer', () => {
       filter: { camera: 'lobby' },
     })
     expect(JSON.parse(filtered.text).hits).toEqual([])
+  })
+
+  it('saves searches of its own, which catch and show no more than it may see', async () => {
+    const save = async (by: Caller, name: string) => {
+      const { status, text } = await send(hub, by, 'POST', '/api/v1/searches', {
+        name,
+        text: 'anything',
+        threshold: -1,
+      })
+      expect(status).toBe(201)
+      return JSON.parse(text)
+    }
+    const [own, foreign] = [await save(limited, 'of the yard'), await save(admin, 'of everything')]
+    expect(own).toMatchObject({ owner: 'user:gardener', filter: {} })
+    const image = (await photo('yard/07-puppy')).toString('base64')
+    for (const camera of ['yard', 'lobby'])
+      await send(hub, admin, 'POST', `/api/v1/index?site=default&node=brought&camera=${camera}`, [{ image }])
+    const hitsOf = async (by: Caller, id: string) =>
+      (await read(by, `/api/v1/searches/${id}/hits`)).hits?.length as number | undefined
+    await eventually('hits kept', async () => ((await hitsOf(admin, foreign.id)) === 2 ? true : undefined))
+    expect(await hitsOf(limited, own.id)).toBe(1)
+    expect((await read(limited, '/api/v1/searches')).searches.map(({ id }: { id: string }) => id)).toEqual([
+      own.id,
+    ])
+    const codeOf = async (by: Caller, method: string, id: string) =>
+      (await send(hub, by, method, `/api/v1/searches/${id}`)).code
+    expect(await codeOf(limited, 'GET', foreign.id)).toBe('API_NOT_FOUND')
+    expect(await codeOf(limited, 'DELETE', foreign.id)).toBe('API_NOT_FOUND')
+    // Whoever sees everything looks on; only operators change what is another's.
+    await addUser(hub, admin, { name: 'looker', role: 'viewer' })
+    const looker = await signIn(hub, 'looker')
+    expect((await read(looker, '/api/v1/searches')).searches).toHaveLength(2)
+    expect(await codeOf(looker, 'DELETE', own.id)).toBe('API_FORBIDDEN')
+    // An operator who rewrites it does not make it see more.
+    await send(hub, admin, 'PUT', `/api/v1/searches/${own.id}`, {
+      name: 'of the yard',
+      text: 'a dog',
+      threshold: -1,
+    })
+    await send(hub, admin, 'POST', '/api/v1/index?site=default&node=brought&camera=lobby', [{ image }])
+    await eventually('hits kept', async () => ((await hitsOf(admin, foreign.id)) === 3 ? true : undefined))
+    expect(await hitsOf(admin, own.id)).toBe(1)
+    // Whoever sees less from now on sees less of what was caught before.
+    await send(hub, admin, 'PUT', '/api/v1/users/gardener', { scope: ['nowhere'] })
+    expect(await hitsOf(limited, own.id)).toBe(0)
+    await send(hub, admin, 'PUT', '/api/v1/users/gardener', { scope: ['default/*/yard'] })
+    expect(await codeOf(limited, 'DELETE', own.id)).toBeUndefined()
+  })
+
+  it('is limited no more when its scope is null, and stays limited with an empty one', async () => {
+    await addUser(hub, admin, { name: 'guest', role: 'viewer', scope: ['nowhere'] })
+    const change = async (scope: unknown) => {
+      const { status, text } = await send(hub, admin, 'PUT', '/api/v1/users/guest', { scope })
+      return status === 200 ? JSON.parse(text).scope : status
+    }
+    expect(await change([''])).toBe(400)
+    expect(await change([])).toBe(400)
+    expect(await change(null)).toBeNull()
+    const named = { password: PASSWORD, role: 'operator', scope: null }
+    expect((await send(hub, admin, 'POST', '/api/v1/users', { name: 'op', ...named })).status).toBe(201)
   })
 
   it('hears of its own cameras alone', async () => {

@@ -147,6 +147,23 @@ describe('users', () => {
     expect(await codeOf(people.users.change('ann', { role: 'viewer' }, { actor: 'test' }))).toBe('LAST_ADMIN')
   })
 
+  it('can be kept out and let in again, the last admin excepted', async () => {
+    await add('ann', 'admin')
+    const change = (name: string, disabled: boolean) =>
+      people.users.change(name, { disabled }, { actor: 'test' })
+    expect(await codeOf(change('ann', true))).toBe('LAST_ADMIN')
+    await add('bob', 'admin')
+    const open = await people.sessions.open('bob')
+    expect((await change('bob', true)).disabledAt).toBe(clock.now())
+    expect(people.sessions.resume(open.secret)).toBeUndefined()
+    expect(await codeOf(people.sessions.signIn('bob', PASSWORD, '::1'))).toBe('SIGN_IN_REFUSED')
+    // Nobody who cannot sign in counts as the other admin.
+    expect(await codeOf(people.users.remove('ann', 'test'))).toBe('LAST_ADMIN')
+    await change('bob', false)
+    expect(await codeOf(people.sessions.signIn('bob', PASSWORD, '::1'))).toBeUndefined()
+    expect(actions().filter(action => action.endsWith('abled'))).toEqual(['user.enabled', 'user.disabled'])
+  })
+
   it('have a password worth the name', async () => {
     for (const password of ['short', 'aaaaaaaaaaaaaaaa', 'ann'.repeat(100)])
       expect(

@@ -15,7 +15,7 @@ export function SystemFooter() {
     <footer class="footer">
       <span>Sightline {data.version}</span>
       <span>{data.model.title}</span>
-      <span>{plural(data.counts.frames ?? 0, 'frame')} stored</span>
+      {data.counts.frames !== undefined && <span>{plural(data.counts.frames, 'frame')} stored</span>}
       <button type="button" class="text-button" onClick={() => setOpen(true)}>
         About this system
       </button>
@@ -60,6 +60,8 @@ function About({ system, onClose }: { system: SystemInfo; onClose: () => void })
 }
 
 function Figures({ title, figures }: { title: string; figures: Readonly<Record<string, number>> }) {
+  // Totals are kept from whoever sees only a part.
+  if (Object.keys(figures).length === 0) return null
   return (
     <section>
       <h3>{title}</h3>

@@ -6,6 +6,7 @@ import { splitWords } from '../minus-terms.ts'
 import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 import { Fact } from './fact.tsx'
 import { FrameMatch } from './frame-match.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
@@ -40,6 +41,7 @@ export function FrameDrawer({ id, known, onStep, onClose }: FrameDrawerProps) {
 }
 
 function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Frame) => void }) {
+  const { can } = useSession()
   const now = useNow()
   const { incidents } = useLive()
   // The words that found the frame say what a rule from it would look for.
@@ -64,9 +66,11 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
         <a class="button" href={formatHash('search', { site, node, camera })}>
           <Icon name="camera" /> Only this camera
         </a>
-        <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
-          <Icon name="rules" /> Make a rule
-        </a>
+        {can('operator') && (
+          <a class="button" href={formatHash('rules', { example: frame.id, text: asked })}>
+            <Icon name="rules" /> Make a rule
+          </a>
+        )}
         <CopyLink key={frame.id} id={frame.id} />
       </div>
       <FrameNeighbours frame={frame} onStep={onStep} />

@@ -8,6 +8,7 @@ import { useLive, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { readTheme, storeTheme, THEMES, type Theme } from '../theme.ts'
 import { SystemFooter } from './about.tsx'
+import { Account } from './account.tsx'
 
 const NAVIGATION: readonly { page: Page; label: string; icon: IconName }[] = [
   { page: 'search', label: 'Search', icon: 'search' },
@@ -110,15 +111,19 @@ function OfflineBanner({ loaded }: { loaded: boolean }) {
 }
 
 function SessionButton() {
-  const { name, role, signOut } = useSession()
+  const { name, role } = useSession()
+  const [open, setOpen] = useState(false)
   if (name === null) return null
   return (
-    <span class="session">
-      <span title={role}>{name}</span>
-      <button type="button" class="button button-small" onClick={() => void signOut()}>
-        Sign out
+    <>
+      <button type="button" class="session" onClick={() => setOpen(true)}>
+        <Icon name="user" />
+        <span class="session-name">{name}</span>
+        <span class="session-role">{role}</span>
+        <span class="visually-hidden">, your account</span>
       </button>
-    </span>
+      {open && <Account onClose={() => setOpen(false)} />}
+    </>
   )
 }
 

@@ -6,6 +6,7 @@ import { ErrorNote } from '../components/states.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
 import { formatHash } from '../router.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 
 const SHOWN_HITS = 12
 
@@ -31,6 +32,7 @@ export function SavedSearches() {
 
 function SavedEntry({ search, onRemoved }: { search: SavedSearch; onRemoved: () => void }) {
   const { api } = useServices()
+  const { name, can } = useSession()
   const [asked, setAsked] = useState(false)
   const [failed, setFailed] = useState<ApiError>()
   const remove = async () => {
@@ -45,15 +47,17 @@ function SavedEntry({ search, onRemoved }: { search: SavedSearch; onRemoved: () 
     <>
       <header class="saved-head">
         <h3>{search.name}</h3>
-        <button
-          type="button"
-          class="button button-small button-plain"
-          aria-label={asked ? `Really delete ${search.name}` : `Delete ${search.name}`}
-          onBlur={() => setAsked(false)}
-          onClick={() => (asked ? remove() : setAsked(true))}
-        >
-          {asked ? 'Really delete?' : 'Delete'}
-        </button>
+        {(can('operator') || search.owner === `user:${name}`) && (
+          <button
+            type="button"
+            class="button button-small button-plain"
+            aria-label={asked ? `Really delete ${search.name}` : `Delete ${search.name}`}
+            onBlur={() => setAsked(false)}
+            onClick={() => (asked ? remove() : setAsked(true))}
+          >
+            {asked ? 'Really delete?' : 'Delete'}
+          </button>
+        )}
       </header>
       <p class="hint">
         {search.subjects.join(', ')} · cosine from {search.threshold.toFixed(3)}

@@ -56,7 +56,14 @@ export function SignInPage({ setupOpen, onSignedIn }: SignInProps) {
         )}
         <Field label="Name" fault={undefined}>
           {control => (
-            <input {...control} name="name" autocomplete="username" autocapitalize="none" required />
+            <input
+              {...control}
+              type="text"
+              name="name"
+              autocomplete="username"
+              autocapitalize="none"
+              required
+            />
           )}
         </Field>
         <Field

@@ -1,19 +1,30 @@
-import type { ComponentChildren } from 'preact'
-import type { SystemInfo } from '../api-types.ts'
+import type { StorageInfo, SystemInfo } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { bytes, count, millis, percent } from '../format.ts'
 import type { MetricsText } from '../metrics-text.ts'
+import { scopeWords } from '../scope-text.ts'
 import { type Resource, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 import { AuditTable } from './system-audit.tsx'
+import { Card, Figure, Panel } from './system-card.tsx'
 import { DriftTable } from './system-drift.tsx'
+import { KeyList } from './system-keys.tsx'
 import { QuarantineList } from './system-quarantine.tsx'
+import { DiskCard, KeptCard } from './system-storage.tsx'
+import { UserList } from './system-users.tsx'
 
-/** What runs here, how full and how fast it is, and what went wrong. */
+/** What runs here, how full and how fast it is, what went wrong, and who may do what. */
 export function SystemPage() {
   const { api } = useServices()
+  const { can, scope } = useSession()
+  // Totals are of everything: who sees a part of it is not asked for them.
+  const all = scope === null
   const system = useResource('system', signal => api.system(signal))
-  const metrics = useResource('metrics', signal => api.metrics(signal))
+  const metrics = useResource(all ? 'metrics' : undefined, signal => api.metrics(signal))
+  const storage = useResource(all ? 'storage' : undefined, signal =>
+    api.read<StorageInfo>('/storage', signal),
+  )
   const { data, error, reload } = system
   return (
     <div class="page">
@@ -25,10 +36,12 @@ export function SystemPage() {
         <button
           type="button"
           class="button"
-          disabled={system.loading || metrics.loading}
+          disabled={system.loading || metrics.loading || storage.loading}
           onClick={() => {
             reload()
+            if (!all) return
             metrics.reload()
+            storage.reload()
           }}
         >
           Refresh
@@ -37,32 +50,60 @@ export function SystemPage() {
       {data === undefined && error !== undefined && <ErrorState error={error} onRetry={reload} />}
       {data === undefined && error === undefined && <SkeletonCards cards={3} class="system" />}
       {data !== undefined && error !== undefined && <ErrorNote error={error} onRetry={reload} />}
-      {data !== undefined && <Figures system={data} metrics={metrics} />}
-      <Panel
-        title="Drift"
-        note="Whether cameras still see what they saw: the last day beside the week before."
-      >
-        <DriftTable />
-      </Panel>
-      <Panel
-        title="Quarantine"
-        note="Payloads that could not be decoded, newest first. Nothing of them was stored."
-      >
-        <QuarantineList />
-      </Panel>
-      <Panel title="Audit log" note="Who changed what, newest first.">
-        <AuditTable />
-      </Panel>
+      {!all && (
+        <p class="hint">
+          You see {scopeWords(scope)}. Figures of the whole system are for those who see all of it.
+        </p>
+      )}
+      {data !== undefined && (
+        <div class="system">
+          {all && <Figures system={data} metrics={metrics} storage={storage} />}
+          <ModelCard model={data.model} />
+        </div>
+      )}
+      {all && (
+        <Panel
+          title="Drift"
+          note="Whether cameras still see what they saw: the last day beside the week before."
+        >
+          <DriftTable />
+        </Panel>
+      )}
+      {can('admin') && (
+        <>
+          <Panel title="Users" note="Who signs in here, and what each may do and see.">
+            <UserList />
+          </Panel>
+          <Panel title="API keys" note="For programs. A key is shown once, when it is made.">
+            <KeyList />
+          </Panel>
+          <Panel
+            title="Quarantine"
+            note="Payloads that could not be decoded, newest first. Nothing of them was stored."
+          >
+            <QuarantineList />
+          </Panel>
+          <Panel title="Audit log" note="Who changed what, newest first.">
+            <AuditTable />
+          </Panel>
+        </>
+      )}
     </div>
   )
 }
 
-function Figures({ system, metrics }: { system: SystemInfo; metrics: Resource<MetricsText> }) {
-  const { counts, index, ingest, model } = system
+interface FiguresProps {
+  readonly system: SystemInfo
+  readonly metrics: Resource<MetricsText>
+  readonly storage: Resource<StorageInfo>
+}
+
+function Figures({ system, metrics, storage }: FiguresProps) {
+  const { counts, index, ingest } = system
   const { data, error, reload } = metrics
   const recall = data?.value('sightline_index_recall')
-  const seconds = (share: number) => {
-    const value = data?.quantile('sightline_search_seconds', share)
+  const slowest = (percentile: number) => {
+    const value = data?.value(`sightline_search_p${percentile}_seconds`)
     return value === undefined ? '–' : millis(value * 1000)
   }
   const rate = (cache: string) => {
@@ -72,77 +113,55 @@ function Figures({ system, metrics }: { system: SystemInfo; metrics: Resource<Me
   return (
     <>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
-      <div class="system">
-        <Card title="Storage">
-          <Figure name="Frames" value={count(counts.frames ?? 0)} />
-          <Figure name="Thumbnails" value={count(counts.thumbnails ?? 0)} />
-          <Figure name="Incidents" value={count(counts.incidents ?? 0)} />
-          <Figure name="Frames erased" value={whole(data?.value('sightline_erased_frames_total'))} />
-        </Card>
-        <Card title="Index">
-          <Figure name="Vectors" value={count(index.vectors ?? 0)} />
-          <Figure name="Segments" value={count(index.segments ?? 0)} />
-          <Figure name="Not yet in a segment" value={count(index.tail ?? 0)} />
-          <Figure name="Removed, not merged" value={count(index.dead ?? 0)} />
-          <Figure name="Memory" value={bytes(index.bytes ?? 0)} />
-          <Figure name="Of other models" value={count(index.otherModels ?? 0)} />
-          <Figure name="Recall@10" value={recall === undefined ? 'not measured yet' : recall.toFixed(3)} />
-        </Card>
-        <Card title="Search">
-          <Figure name="Searches" value={whole(data?.value('sightline_search_seconds_count'))} />
-          <Figure name="Half within" value={seconds(0.5)} />
-          <Figure name="95% within" value={seconds(0.95)} />
-          <Figure name="Answers from cache" value={rate('sightline_search_cache')} />
-          <Figure name="Texts from cache" value={rate('sightline_text_cache')} />
-        </Card>
-        <Card title="Ingest since start">
-          <Figure name="Messages" value={count(ingest.messages ?? 0)} />
-          <Figure name="Frames" value={count(ingest.frames ?? 0)} />
-          <Figure name="Duplicates" value={count(ingest.duplicates ?? 0)} />
-          <Figure name="Quarantined" value={count(ingest.quarantined ?? 0)} warn={!!ingest.quarantined} />
-          <Figure name="Refused by the store" value={count(ingest.failures ?? 0)} warn={!!ingest.failures} />
-        </Card>
-        <section class="card system-card" aria-label="Model">
-          <h2>Model</h2>
-          <dl class="facts">
-            <Fact name="Name">{model.title}</Fact>
-            <Fact name="Fingerprint">
-              <code>{model.fingerprint}</code>
-            </Fact>
-            <Fact name="Embedding">{count(model.dim)} numbers</Fact>
-            <Fact name="Licence">{model.license}</Fact>
-          </dl>
-          <p class="hint">{model.notice}</p>
-        </section>
-      </div>
+      {storage.error !== undefined && <ErrorNote error={storage.error} onRetry={storage.reload} />}
+      {storage.data !== undefined && (
+        <>
+          <KeptCard storage={storage.data} counts={counts} />
+          <DiskCard storage={storage.data} />
+        </>
+      )}
+      <Card title="Index">
+        <Figure name="Vectors" value={count(index.vectors ?? 0)} />
+        <Figure name="Segments" value={count(index.segments ?? 0)} />
+        <Figure name="Not yet in a segment" value={count(index.tail ?? 0)} />
+        <Figure name="Removed, not merged" value={count(index.dead ?? 0)} />
+        <Figure name="Memory" value={bytes(index.bytes ?? 0)} />
+        <Figure name="Of other models" value={count(index.otherModels ?? 0)} />
+        <Figure name="Recall@10" value={recall === undefined ? 'not measured yet' : recall.toFixed(3)} />
+      </Card>
+      <Card title="Search">
+        <Figure name="Searches" value={whole(data?.value('sightline_search_seconds_count'))} />
+        <Figure name="Half within" value={slowest(50)} />
+        <Figure name="95% within" value={slowest(95)} />
+        <Figure name="99% within" value={slowest(99)} />
+        <Figure name="Answers from cache" value={rate('sightline_search_cache')} />
+        <Figure name="Texts from cache" value={rate('sightline_text_cache')} />
+      </Card>
+      <Card title="Ingest since start">
+        <Figure name="Messages" value={count(ingest.messages ?? 0)} />
+        <Figure name="Frames" value={count(ingest.frames ?? 0)} />
+        <Figure name="Duplicates" value={count(ingest.duplicates ?? 0)} />
+        <Figure name="Frames erased" value={whole(data?.value('sightline_erased_frames_total'))} />
+        <Figure name="Quarantined" value={count(ingest.quarantined ?? 0)} warn={!!ingest.quarantined} />
+        <Figure name="Refused by the store" value={count(ingest.failures ?? 0)} warn={!!ingest.failures} />
+      </Card>
     </>
   )
 }
 
-function Card({ title, children }: { title: string; children: ComponentChildren }) {
+function ModelCard({ model }: Pick<SystemInfo, 'model'>) {
   return (
-    <section class="card system-card" aria-label={title}>
-      <h2>{title}</h2>
-      <dl class="measures">{children}</dl>
-    </section>
-  )
-}
-
-function Figure({ name, value, warn = false }: { name: string; value: string; warn?: boolean }) {
-  return (
-    <div class={warn ? 'measure measure-warn' : 'measure'}>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
-  )
-}
-
-function Panel({ title, note, children }: { title: string; note: string; children: ComponentChildren }) {
-  return (
-    <section class="card system-panel" aria-label={title}>
-      <h2>{title}</h2>
-      <p class="hint">{note}</p>
-      {children}
+    <section class="card system-card" aria-label="Model">
+      <h2>Model</h2>
+      <dl class="facts">
+        <Fact name="Name">{model.title}</Fact>
+        <Fact name="Fingerprint">
+          <code>{model.fingerprint}</code>
+        </Fact>
+        <Fact name="Embedding">{count(model.dim)} numbers</Fact>
+        <Fact name="Licence">{model.license}</Fact>
+      </dl>
+      <p class="hint">{model.notice}</p>
     </section>
   )
 }

@@ -1,8 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Clock } from '@sightline/core'
+import { type Clock, fault } from '@sightline/core'
+import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { SearchQuery } from '../../search/query.ts'
 import { MAX_KEPT_HITS, type SavedSearch, type SavedSearches } from '../../search/saved-searches.ts'
+import type { RecordStore } from '../../store/record-store.ts'
+import { actorOf } from '../actor.ts'
 import { QuestionShape, SearchFilterShape } from '../search-shapes.ts'
 import { queryOf } from '../search-views.ts'
 import { Limit } from '../shapes.ts'
@@ -24,6 +27,7 @@ const Body = Type.Object(
 export const SavedSearchShape = Type.Object({
   id: Type.String(),
   name: Type.String(),
+  owner: Type.Union([Type.String(), Type.Null()], { description: 'Who saved it.' }),
   createdAt: Type.String({ format: 'date-time' }),
   threshold: Threshold,
   subjects: Type.Array(Type.String(), { description: 'What is looked for; negatives begin with a minus.' }),
@@ -33,34 +37,70 @@ export const SavedSearchShape = Type.Object({
 
 export interface SavedSearchParts {
   readonly saved: SavedSearches
+  readonly store: Pick<RecordStore, 'frame'>
   readonly clock: Pick<Clock, 'now'>
 }
 
-/** Standing queries. Hits also come over /live, as `saved-search`. */
+/**
+ * Standing queries. Hits also come over /live, as `saved-search`. Whoever is limited has his own ones alone, and of their
+ * hits those that he may still see.
+ */
 export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = async (
   app,
-  { saved, clock },
+  { saved, store, clock },
 ) => {
+  const isFor = ({ caller }: FastifyRequest, { owner }: SavedSearch) =>
+    !caller.scope.limited || owner === caller.actor
+  /** @throws API_NOT_FOUND */
+  const found = (request: FastifyRequest, id: string) => {
+    const search = saved.get(id)
+    if (!isFor(request, search)) throw fault('API_NOT_FOUND', `there is no saved search ${id}`)
+    return search
+  }
+  /** Viewers change what is theirs. @throws API_NOT_FOUND, API_FORBIDDEN */
+  const changeable = (request: FastifyRequest, id: string) => {
+    const { owner } = found(request, id)
+    if (request.caller.role === 'viewer' && owner !== request.caller.actor)
+      throw fault('API_FORBIDDEN', "this search is somebody else's: it needs the role operator")
+    return id
+  }
+  const narrowed = (request: FastifyRequest, query: SearchQuery): SearchQuery => ({
+    ...query,
+    filter: request.caller.scope.narrow(query.filter ?? {}),
+  })
+  const changeOf = (request: FastifyRequest, { name, threshold, ...question }: Static<typeof Body>) => ({
+    name,
+    threshold,
+    query: narrowed(request, queryOf(question)),
+    owner: actorOf(request),
+    at: clock.now(),
+  })
+
   app.get(
     '/searches',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Saved searches, newest first',
         response: { 200: Type.Object({ searches: Type.Array(SavedSearchShape) }) },
       },
     },
-    async () => ({ searches: saved.list().map(savedSearchView) }),
+    async request => ({
+      searches: saved
+        .list()
+        .filter(search => isFor(request, search))
+        .map(savedSearchView),
+    }),
   )
 
   app.post(
     '/searches',
     {
-      config: { role: 'operator' },
+      config: { role: 'viewer', limited: true },
       schema: { summary: 'Save a search', body: Body, response: { 201: SavedSearchShape } },
     },
-    async ({ body }, reply) => {
-      const search = await saved.save({ ...changeOf(body), at: clock.now() })
+    async (request, reply) => {
+      const search = await saved.save(changeOf(request, request.body))
       return reply.status(201).send(savedSearchView(search))
     },
   )
@@ -68,7 +108,7 @@ export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = as
   app.post(
     '/searches/threshold',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Thresholds for a search, from loose to strict',
         description:
@@ -87,22 +127,24 @@ export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = as
         },
       },
     },
-    async ({ body }) => ({ suggestions: await saved.suggestions(queryOf(body)) }),
+    async request => ({
+      suggestions: await saved.suggestions(narrowed(request, queryOf(request.body))),
+    }),
   )
 
   app.get(
     '/searches/:id',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: { summary: 'One saved search', params: Id, response: { 200: SavedSearchShape } },
     },
-    async ({ params }) => savedSearchView(saved.get(params.id)),
+    async request => savedSearchView(found(request, request.params.id)),
   )
 
   app.put(
     '/searches/:id',
     {
-      config: { role: 'operator' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Replace a saved search',
         params: Id,
@@ -110,18 +152,20 @@ export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = as
         response: { 200: SavedSearchShape },
       },
     },
-    async ({ params, body }) =>
-      savedSearchView(await saved.save({ id: params.id, ...changeOf(body), at: clock.now() })),
+    async request => {
+      const id = changeable(request, request.params.id)
+      return savedSearchView(await saved.save({ id, ...changeOf(request, request.body) }))
+    },
   )
 
   app.delete(
     '/searches/:id',
     {
-      config: { role: 'operator' },
+      config: { role: 'viewer', limited: true },
       schema: { summary: 'Delete a saved search and its hits', params: Id, response: { 204: Type.Null() } },
     },
-    async ({ params }, reply) => {
-      await saved.remove(params.id)
+    async (request, reply) => {
+      await saved.remove(changeable(request, request.params.id))
       return reply.status(204).send(null)
     },
   )
@@ -129,7 +173,7 @@ export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = as
   app.get(
     '/searches/:id/hits',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Newest hits of a saved search',
         description: `The newest ${MAX_KEPT_HITS} are kept.`,
@@ -148,17 +192,27 @@ export const savedSearchRoutes: FastifyPluginAsyncTypebox<SavedSearchParts> = as
         },
       },
     },
-    async ({ params, query }) => ({
-      hits: saved.hits(params.id, query.limit ?? 50).map(({ frameId, capturedAt, similarity }) => ({
-        frameId,
-        capturedAt: new Date(capturedAt).toISOString(),
-        similarity,
-      })),
-    }),
+    async request => {
+      const { scope } = request.caller
+      const { id } = found(request, request.params.id)
+      const mayStillSee = (frameId: string) => {
+        const frame = scope.limited ? store.frame(frameId) : undefined
+        return !scope.limited || (frame !== undefined && scope.sees(frame))
+      }
+      const hits = saved
+        .hits(id, request.query.limit ?? 50)
+        .filter(({ frameId }) => mayStillSee(frameId))
+        .map(({ capturedAt, ...hit }) => ({ ...hit, capturedAt: new Date(capturedAt).toISOString() }))
+      return { hits }
+    },
   )
 }
 
-export function savedSearchView({ createdAt, filter: { from, to, ...names }, ...search }: SavedSearch) {
+export function savedSearchView({
+  createdAt,
+  filter: { from, to, scope: _, ...names },
+  ...search
+}: SavedSearch) {
   return {
     ...search,
     createdAt: new Date(createdAt).toISOString(),
@@ -169,12 +223,4 @@ export function savedSearchView({ createdAt, filter: { from, to, ...names }, ...
       ...(to === undefined ? {} : { to: new Date(to).toISOString() }),
     },
   }
-}
-
-function changeOf({ name, threshold, ...question }: Static<typeof Body>): {
-  name: string
-  threshold: number | undefined
-  query: SearchQuery
-} {
-  return { name, threshold, query: queryOf(question) }
 }

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { fault } from '@sightline/core'
 import { Type } from 'typebox'
 import type { People } from '../../auth/people.ts'
 import { MAX_SCOPE, ROLES, USER_NAME_PATTERN, type User } from '../../auth/person.ts'
@@ -9,18 +10,22 @@ const Name = Type.String({ pattern: USER_NAME_PATTERN })
 const Password = Type.String({ minLength: 1, maxLength: 256 })
 
 export const RoleShape = Type.Enum([...ROLES])
-export const ScopeShape = Type.Union(
-  [Type.Array(Type.String({ maxLength: 200 }), { minItems: 1, maxItems: MAX_SCOPE }), Type.Null()],
-  {
-    description: 'Of viewers: what they see, as globs SITE, SITE/NODE or SITE/NODE/CAMERA; null: everything.',
-  },
-)
+/** Not a union with null: of that the validator makes an array with an empty text, for the array comes first. */
+export const ScopeShape = Type.Unsafe<string[] | null>({
+  type: 'array',
+  nullable: true,
+  items: { type: 'string', maxLength: 200 },
+  minItems: 1,
+  maxItems: MAX_SCOPE,
+  description: 'Of viewers: what they see, as globs SITE, SITE/NODE or SITE/NODE/CAMERA; null: everything.',
+})
 const UserShape = Type.Object({
   name: Name,
   role: RoleShape,
   scope: ScopeShape,
   createdAt: Time,
   lastSignInAt: Type.Union([Time, Type.Null()]),
+  disabledAt: Type.Union([Time, Type.Null()], { description: 'Since when he cannot sign in.' }),
 })
 const Params = Type.Object({ name: Name })
 
@@ -53,6 +58,9 @@ export const userRoutes: FastifyPluginAsyncTypebox<{ people: Pick<People, 'users
     },
     async (request, reply) => {
       const { scope = null, ...given } = request.body
+      // From then on everybody signs in: whoever did this could not go on otherwise.
+      if (given.role !== 'admin' && users.list().length === 0)
+        throw fault('LAST_ADMIN', 'the first user must be an admin')
       reply.status(201)
       return userView(await users.add({ ...given, scope }, { actor: actorOf(request) }))
     },
@@ -63,13 +71,16 @@ export const userRoutes: FastifyPluginAsyncTypebox<{ people: Pick<People, 'users
     {
       config: { role: 'admin' },
       schema: {
-        summary: "Change a user's role, scope or password; a new password ends his sessions",
+        summary: "Change a user's role, scope or password, or keep him out; a new password ends his sessions",
         params: Params,
         body: Type.Object(
           {
             password: Type.Optional(Password),
             role: Type.Optional(RoleShape),
             scope: Type.Optional(ScopeShape),
+            disabled: Type.Optional(
+              Type.Boolean({ description: 'True: he cannot sign in, and his sessions end.' }),
+            ),
           },
           { additionalProperties: false, minProperties: 1 },
         ),
@@ -97,12 +108,13 @@ export const userRoutes: FastifyPluginAsyncTypebox<{ people: Pick<People, 'users
   )
 }
 
-function userView({ name, role, scope, createdAt, lastSignInAt }: User) {
+function userView({ name, role, scope, createdAt, lastSignInAt, disabledAt = null }: User) {
   return {
     name,
     role,
     scope: scope && [...scope],
     createdAt: new Date(createdAt).toISOString(),
     lastSignInAt: lastSignInAt === null ? null : new Date(lastSignInAt).toISOString(),
+    disabledAt: disabledAt === null ? null : new Date(disabledAt).toISOString(),
   }
 }

@@ -1,0 +1,97 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { dashboardViews, show } from '../support/dashboard-views.ts'
+import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
+import { PASSWORD, signIn, visitor } from '../support/people.ts'
+import { type HubHandle, scratch, startHub } from '../support/processes.ts'
+
+/** In one text, for every place: a tag, a way out of an attribute, an address that is a script, a template. */
+const HOSTILE = `"'><img src=x onerror=pwned=1><svg onload=pwned=1><a href="javascript:pwned=1">{{7*7}}</a>`
+
+/** Counts in the page what the policy had to stop. */
+const WATCH = `window.violations = []
+document.addEventListener('securitypolicyviolation', event => violations.push(event.violatedDirective + ' ' + event.blockedURI))`
+
+const FOUND = `({
+  pwned: typeof pwned !== 'undefined',
+  violations,
+  planted: document.querySelectorAll('img[src="x"], svg[onload], a[href^="javascript:"], [onerror], main script').length,
+  shown: document.body.innerText.includes('onerror=pwned=1') || [...document.querySelectorAll('input, textarea')].some(field => field.value.includes('onerror=pwned=1')),
+})`
+
+interface Found {
+  readonly pwned: boolean
+  readonly violations: readonly string[]
+  readonly planted: number
+  readonly shown: boolean
+}
+
+const executable = chromiumPath()
+
+describe.skipIf(executable === undefined)('names that are programs', () => {
+  let space: Awaited<ReturnType<typeof scratch>>
+  let hub: HubHandle
+  let browser: Browser
+  let furnished: Furnished
+
+  beforeAll(async () => {
+    space = await scratch()
+    hub = await startHub(space.dir)
+    space.own(hub.program)
+    furnished = await furnish(hub, HOSTILE)
+    await firstAdmin(hub, 'ada')
+    browser = await launchChromium(executable!)
+  }, 120_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    await space?.clean()
+  })
+
+  it('are shown as the texts that they are on every page, and the policy had nothing to stop', async () => {
+    const { page, context } = await visitor(browser)
+    await context.addInitScript(WATCH)
+    await page.goto(hub.url)
+    await signIn(page, 'ada')
+    const shown: string[] = []
+    for (const view of dashboardViews(furnished, HOSTILE)) {
+      await show(page, hub.url, view)
+      await page.waitForLoadState('networkidle').catch(() => {})
+      const found = await page.evaluate<Found>(FOUND)
+      expect(found, view.name).toMatchObject({ pwned: false, violations: [], planted: 0 })
+      if (found.shown) shown.push(view.name)
+    }
+    // The texts were really there.
+    expect(shown).toEqual(
+      expect.arrayContaining(['search', 'results', 'live', 'device', 'rules', 'review', 'drawer']),
+    )
+    await context.close()
+  }, 180_000)
+
+  it('are refused where a name has a pattern', async () => {
+    const session = await fetch(`${hub.url}/api/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'ada', password: PASSWORD }),
+    })
+    const cookie = session.headers.getSetCookie()[0]?.split(';')[0] ?? ''
+    for (const [path, body] of [
+      ['users', { name: HOSTILE, password: PASSWORD, role: 'viewer' }],
+      ['users', { name: 'bob', password: PASSWORD, role: 'viewer', scope: [HOSTILE] }],
+      ['keys', { name: HOSTILE, role: 'viewer' }],
+      ['enrollments', { site: HOSTILE, node: 'n1' }],
+      ['enrollments', { site: 'default', node: HOSTILE }],
+      [`index?site=default&camera=${encodeURIComponent(HOSTILE)}`, [{ vector: [1] }]],
+      ['rules', { id: HOSTILE, name: 'x', positives: ['x'] }],
+      ['rules', { id: 'x', name: 'x', positives: ['x'], category: HOSTILE }],
+    ] as const) {
+      const { status } = await fetch(`${hub.url}/api/v1/${path}`, {
+        method: 'POST',
+        headers: { cookie, origin: hub.url, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      expect([400, 422], path).toContain(status)
+    }
+  })
+})

@@ -1,0 +1,66 @@
+import type { Page } from 'playwright-core'
+import type { Furnished } from './furnished-hub.ts'
+
+/** Something that the dashboard shows, and how a reader gets there. */
+export interface DashboardView {
+  readonly name: string
+  readonly hash: string
+  /** What must be there before the view is looked at. */
+  readonly ready: string
+  /** Opens what lies over the page. */
+  readonly act?: (page: Page) => Promise<unknown>
+}
+
+const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name }).first().click()
+
+export const SIGN_IN: DashboardView = { name: 'sign-in', hash: '#/search', ready: 'form h1' }
+
+const ONE_DEVICE = '#/devices?device=default%2Fn1'
+
+/** Every page of a hub that `furnish` has filled, and every dialog, for an admin; `query` is what is searched for. */
+export function dashboardViews({ frameId }: Furnished, query: string): DashboardView[] {
+  const searched = `#/search?text=${encodeURIComponent(query)}`
+  return [
+    { name: 'search', hash: '#/search', ready: '.grid .frame img' },
+    { name: 'results', hash: searched, ready: '.results[aria-busy="false"] .grid .frame .score' },
+    { name: 'live', hash: '#/live', ready: '.tile' },
+    { name: 'devices', hash: '#/devices', ready: '.device .camera, .fleet tbody tr' },
+    { name: 'device', hash: ONE_DEVICE, ready: '.device .camera' },
+    { name: 'rules', hash: '#/rules', ready: '.rule' },
+    { name: 'review', hash: '#/review', ready: '.review-detail' },
+    { name: 'system', hash: '#/system', ready: '.system .used-bar' },
+  ].concat(OVERLAYS, {
+    name: 'drawer',
+    hash: `${searched}&frame=${encodeURIComponent(frameId)}`,
+    ready: '.drawer .drawer-picture img',
+  })
+}
+
+const OVERLAYS: DashboardView[] = [
+  { name: 'save search', hash: '#/search?text=a', ready: '.results', act: press('Save search') },
+  { name: 'enrol', hash: '#/devices', ready: 'h1', act: press('Enrol a device') },
+  {
+    name: 'configuration',
+    hash: ONE_DEVICE,
+    ready: '.device .camera',
+    act: press(/^(Configuration|Edit settings)$/),
+  },
+  { name: 'rule editor', hash: '#/rules', ready: '.rule', act: press(/^Edit/) },
+  { name: 'rule history', hash: '#/rules', ready: '.rule', act: press('History') },
+  { name: 'starter packs', hash: '#/rules', ready: '.rule', act: press('Starter packs') },
+  { name: 'new user', hash: '#/system', ready: '.rows', act: press('Add a user') },
+  { name: 'new key', hash: '#/system', ready: '.rows', act: press('Make a key') },
+  { name: 'account', hash: '#/search', ready: '.session', act: page => page.locator('.session').click() },
+  { name: 'about', hash: '#/search', ready: '.footer button', act: press('About this system') },
+]
+
+/** Opens the view in the page, from anywhere. */
+export async function show(page: Page, url: string, { hash, ready, act }: DashboardView): Promise<void> {
+  // Only the hash differs: that alone would load nothing anew.
+  await page.goto('about:blank')
+  await page.goto(`${url}/${hash}`)
+  await page.locator(ready).first().waitFor()
+  if (act === undefined) return
+  await act(page)
+  await page.locator('dialog[open]').first().waitFor()
+}
