@@ -46,7 +46,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     context.on('weberror', ({ error }) => complaints.push(String(error())))
     page = await context.newPage()
     await page.goto(`${hub.url}/#/devices`)
-  }, 60_000)
+  }, 180_000)
 
   afterAll(async () => {
     await browser?.close()
