@@ -12,9 +12,13 @@ export function seededRandom(seed: number): () => number {
 }
 
 export interface ClusteredSet {
-  readonly vectors: readonly Float32Array[]
+  readonly count: number
   /** Not stored ones, each farther from its scene than that scene's frames are, as a sentence is from pictures. */
   readonly queries: readonly Float32Array[]
+  /** All vectors in order, so many at a time, the same each time: a million need not be held. */
+  portions(size: number): Generator<Float32Array[]>
+  /** Further frames of the same scenes. */
+  more(count: number): Float32Array[]
 }
 
 const TOPICS = 32
@@ -32,11 +36,20 @@ export function clusteredSet(count: number, queries: number, dim: number): Clust
     near(topics[Math.floor(random() * TOPICS)]!, SCENE_SPREAD, random),
   )
   const sceneOf = () => scenes[Math.floor(random() * scenes.length)]!
+  const frameOf = (i: number, frames: () => number) =>
+    near(scenes[Math.floor(i / FRAMES_PER_SCENE) % scenes.length]!, FRAME_SPREAD, frames)
   return {
-    vectors: Array.from({ length: count }, (_, i) =>
-      near(scenes[Math.floor(i / FRAMES_PER_SCENE)]!, FRAME_SPREAD, random),
-    ),
+    count,
     queries: Array.from({ length: queries }, () => near(sceneOf(), QUERY_SPREAD, random)),
+    portions: function* (size) {
+      const frames = seededRandom(21)
+      for (let from = 0; from < count; from += size)
+        yield Array.from({ length: Math.min(size, count - from) }, (_, i) => frameOf(from + i, frames))
+    },
+    more: extra => {
+      const frames = seededRandom(22)
+      return Array.from({ length: extra }, (_, i) => frameOf(i, frames))
+    },
   }
 }
 

@@ -92,8 +92,8 @@ class Fleet {
   }
 
   static async connect(port: number, { dim }: ClipModel): Promise<Fleet> {
-    const { vectors } = clusteredSet(1024, 0, dim)
-    const bytes = vectors.map(vectorToBytes)
+    const [vectors] = clusteredSet(1024, 0, dim).portions(1024)
+    const bytes = vectors!.map(vectorToBytes)
     const devices = Array.from({ length: DEVICES }, async (_, i) => {
       const node = `device-${i}`
       const options = { clientId: `default~${node}`, reconnectPeriod: 0 }

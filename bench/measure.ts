@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 export interface BenchOptions {
   /** A smoke run: few rounds, small sets. Its figures mean little. */
   readonly quick: boolean
-  /** A million vectors too: an hour, and some 10 GB of memory. */
+  /** A million vectors too: some 25 minutes on two cores, and 8 GB of memory. */
   readonly large: boolean
   /** Exists, is empty, is removed afterwards. */
   readonly dir: string

@@ -151,7 +151,7 @@ async function film({ name, folder, parts, thumbnails }: Filming): Promise<void>
   }
   const camera = new FolderCamera({ settings, dir: folder, clock: UNPACED })
   const pipeline = new Pipeline({
-    settings: { name, thumbnails, thumbnailPx: 256 },
+    settings: { name, thumbnails, thumbnailDetail: 'full', thumbnailPx: 256 },
     frames: signal => camera.frames(signal),
     gate: new Gate(GATE),
     parts,

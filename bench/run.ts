@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--large] [--write] [--only encode,search]`: measures, prints Markdown, keeps JSON in
+ * `npm run bench [-- --quick] [--large] [--write] [--only encode,index]`: measures, prints Markdown, keeps JSON in
  * test-artifacts/bench.json. `--write` puts the tables into docs/benchmarks.md.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,13 +11,13 @@ import { isFault, messageOf } from '@sightline/core'
 import { alternative } from './alternative.ts'
 import { encode } from './encode.ts'
 import { footprint } from './footprint.ts'
+import { index } from './index/bench.ts'
 import { ingest } from './ingest.ts'
 import { describeMachine, load } from './machine.ts'
 import type { Benchmark, BenchOptions, Section } from './measure.ts'
 import { pipeline } from './pipeline.ts'
 import { toMarkdown, writeBetweenMarks } from './report.ts'
 import { rules } from './rules.ts'
-import { search } from './search.ts'
 import { vit } from './vit.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -30,7 +30,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   pipeline,
   rules,
   ingest,
-  search,
+  index,
   footprint,
 }
 

@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { eventually } from '../support/api.ts'
-import { ROOT, runHub, scratch, startAgent } from '../support/processes.ts'
+import { type Program, ROOT, runHub, scratch, startAgent } from '../support/processes.ts'
 import { SAMPLES } from '../support/samples.ts'
 
 const METRIC = /\b(?:sightline|process|nodejs)_[a-z0-9_]+/g
@@ -52,6 +53,32 @@ describe('metrics of a hub and an agent at work', () => {
     expect([...used].filter(name => !known.has(name))).toEqual([])
   })
 
+  it.each([
+    'mqtt_refused_total',
+    'mqtt_address_refused_total',
+    'mqtt_auth_blocked_total',
+    'mqtt_oversize_total',
+    'mqtt_packet_timeouts_total',
+    'mqtt_throttled_total',
+    'node_outbox_records',
+    'node_outbox_dropped_records',
+    'node_outbox_dropped_events',
+  ])('sightline_%s is both watched and shown', async name => {
+    for (const file of ['prometheus/alerts.yml', 'grafana/sightline.json'])
+      expect(await readFile(join(ROOT, 'deploy', file), 'utf8')).toContain(`sightline_${name}`)
+  })
+
+  it('are shown in panels that neither overlap nor share an id', async () => {
+    const { panels } = JSON.parse(await readFile(join(ROOT, 'deploy/grafana/sightline.json'), 'utf8')) as {
+      panels: { id: number; gridPos: { x: number; y: number; w: number; h: number } }[]
+    }
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)} ${y + Math.floor(i / w)}`),
+    )
+    expect(new Set(cells).size).toBe(cells.length)
+  })
+
   it('are in base units', () => {
     const odd = [PAGES.hub, PAGES.agent].flatMap(names).filter(name => {
       const unit = /_(?:milliseconds|ms|minutes|hours|kilobytes|kib|mb|mib|percent)(?:_|$)/
@@ -73,9 +100,46 @@ describe('metrics of a hub and an agent at work', () => {
     }
     for (const input of Object.values(PAGES)) execFileSync('promtool', ['check', 'metrics'], { input })
     const cwd = join(ROOT, 'deploy/prometheus')
-    execFileSync('promtool', ['check', 'config', 'prometheus.yml'], { cwd })
+    // The certificate and the key that it names are the operator's.
+    execFileSync('promtool', ['check', 'config', '--syntax-only', 'prometheus.yml'], { cwd })
+    execFileSync('promtool', ['check', 'rules', 'alerts.yml'], { cwd })
   })
 })
+
+describe('a scrape of a hub where people sign in', () => {
+  it('gets in as prometheus.yml says, with a key from a file, and not without', async () => {
+    const place = await scratch()
+    try {
+      const env = {
+        SIGHTLINE_DATA_DIR: join(place.dir, 'hub'),
+        SIGHTLINE_HTTP_PORT: '0',
+        SIGHTLINE_MQTT_PORT: '0',
+        SIGHTLINE_AUTH_REQUIRED: 'always',
+      }
+      const hub = place.own(runHub(['serve'], env))
+      const [, url] = await hub.line(/^hub ready: (http:\/\/\S+)/)
+      const config = parse(await readFile(join(ROOT, 'deploy/prometheus/prometheus.yml'), 'utf8')) as {
+        scrape_configs: { job_name: string; authorization?: { type: string; credentials_file: string } }[]
+      }
+      const { authorization } = config.scrape_configs.find(({ job_name }) => job_name === 'sightline-hub')!
+      expect(authorization).toMatchObject({ type: 'Bearer', credentials_file: expect.any(String) })
+      // What `keys add … > FILE` writes; Prometheus trims it.
+      const key = await output(place.own(runHub(['keys', 'add', 'prometheus', '--role', 'viewer'], env)))
+      const scrape = (headers: Record<string, string>) => fetch(`${url}/metrics`, { headers })
+      expect((await scrape({})).status).toBe(401)
+      const answer = await scrape({ authorization: `${authorization!.type} ${key.trim()}` })
+      expect(answer.status).toBe(200)
+      expect(await answer.text()).toMatch(/^sightline_hub_info\{/m)
+    } finally {
+      await place.clean()
+    }
+  }, 90_000)
+})
+
+async function output(program: Program): Promise<string> {
+  expect([await program.exit(), program.stderr]).toEqual([0, expect.stringMatching(/^key /m)])
+  return program.lines.join('\n')
+}
 
 /** Series of a metrics page, by name; of histograms `_bucket`, `_sum` and `_count`. */
 function names(page: string): string[] {

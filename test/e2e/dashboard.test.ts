@@ -64,7 +64,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     context.on('console', message => {
       if (message.type() === 'error') complaints.push(message.text())
     })
-    context.on('weberror', ({ error }) => complaints.push(String(error())))
+    context.on('weberror', failure => complaints.push(String(failure.error())))
     const api = new HubApi(hub.url)
     await eventually('every photo stored', async () => {
       const seen = new Set((await api.frames()).map(frame => frame.camera))

@@ -64,7 +64,7 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
     }
     // The texts were really there.
     expect(shown).toEqual(
-      expect.arrayContaining(['search', 'results', 'live', 'devices', 'rules', 'review', 'drawer']),
+      expect.arrayContaining(['search', 'results', 'live', 'device', 'rules', 'review', 'drawer']),
     )
     await context.close()
   }, 180_000)

@@ -47,7 +47,7 @@ it('sees what was acknowledged and is not there', async () => {
   ledger.acknowledged('dock-1', [[1, 9]])
   await ledger.close()
   expect(ledger.acknowledgedCount).toBe(9)
-  const row = await audit('a lossy hub', ledger.path, dir)
+  const row = await audit({ scenario: 'a lossy hub', ledger: ledger.path, dataDir: dir })
   expect(row).toMatchObject({ sent: 10, acknowledged: 9, stored: 8, duplicates: 0, lost: 1 })
   expect(breach(row)).toMatch(/1 acknowledged/)
 })

@@ -6,47 +6,41 @@ import { fault } from '@sightline/core'
 import { eventually } from '../support/api.ts'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
 import { DeliveryLedger } from '../support/delivery-ledger.ts'
-import { HubUnderTest } from '../support/hub-under-test.ts'
+import { onFaultStage } from '../support/fault-stage.ts'
+import type { HubUnderTest } from '../support/hub-under-test.ts'
 import { brokenStream, isPublish, packetsOf, type WirePacket } from '../support/mqtt-mutations.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
-import { scratch } from '../support/processes.ts'
 import { SimulatedAgent } from '../support/simulated-agent.ts'
-import { SimulatedFleet } from '../support/simulated-fleet.ts'
 import { TcpProxy } from '../support/tcp-proxy.ts'
 import { seededRandom } from '../support/vectors.ts'
-import { runAsScript } from './report.ts'
+import { runAsScript, type ScenarioOptions } from './report.ts'
 
-const AT_ONCE = 32
+/** Most of them only wait: a stream whose connection the hub keeps open is given up after a while. */
+const AT_ONCE = 128
 const MAX_WAIT_MS = 250
+const TELL_EVERY = 2000
 const DRAIN_MS = 60_000
 
-export async function brokenStreams({
+export function brokenStreams({
   long,
+  progress = () => {},
   streams = long ? 100_000 : 10_000,
   seed = 1,
-}: {
-  long: boolean
-  streams?: number
-  seed?: number
-}): Promise<LedgerRow[]> {
-  const space = await scratch()
-  const hub = new HubUnderTest(space)
-  const ledger = await DeliveryLedger.open(join(space.dir, 'ledger'))
-  let fleet: SimulatedFleet | undefined
-  try {
+}: ScenarioOptions & { streams?: number; seed?: number }): Promise<LedgerRow[]> {
+  return onFaultStage(async stage => {
+    const { dir, hub, ledger } = stage
     await hub.configure()
     await hub.start()
-    const packets = await recorded(hub, await DeliveryLedger.open(join(space.dir, 'recorded')))
-    fleet = new SimulatedFleet({ count: 5, url: hub.mqttUrl, space: await hub.space(), ledger })
-    fleet.start()
-    await eventually('good agents', async () => (fleet!.up === 5 ? true : undefined))
+    const packets = await recorded(hub, await DeliveryLedger.open(join(dir, 'recorded')))
+    const fleet = await stage.fleet({ count: 5 })
+    await eventually('good agents', async () => (fleet.up === 5 ? true : undefined))
     fleet.record(10)
     const memory = new MemoryWatch(hub.program.pid)
     const random = seededRandom(seed)
     let sent = 0
     const lane = async () => {
       while (sent < streams && hub.program.running) {
-        sent++
+        if (++sent % TELL_EVERY === 0) progress(`${sent} of ${streams} streams`)
         await deliver(brokenStream(packets, random), hub.mqttPort)
       }
     }
@@ -54,23 +48,17 @@ export async function brokenStreams({
     memory.stop()
     if (!hub.program.running)
       throw fault('INTERNAL', `the hub died of stream ${sent}, seed ${seed}: ${hub.program.stderr}`)
-    fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS)))
-      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
+    await stage.delivered()
     const reconnects = fleet.agents.reduce((sum, agent) => sum + agent.reconnects - 1, 0)
     if (reconnects > 0) throw fault('INTERNAL', `good agents lost their connection ${reconnects} times`)
     const { quarantined } = (await hub.api.get<{ ingest: { quarantined: number } }>('/system')).ingest
     const latency = `good agents' ack p99 ${fleet.latencyMs(99).toFixed(0)} ms`
-    await hub.stop()
-    await fleet.stop()
-    await ledger.close()
+    await stage.over()
     const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
-    const row = await audit(`${streams} broken streams, seed ${seed}`, ledger.path, hub.dataDir)
+    const scenario = `${streams} broken streams, seed ${seed}`
+    const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })
     return [{ ...row, notes: `0 crashes; ${quarantined} payloads quarantined; ${latency}; ${rss}` }]
-  } finally {
-    await fleet?.stop()
-    await space.clean()
-  }
+  })
 }
 
 /** What an agent sends from its CONNECT to its goodbye. */

@@ -4,73 +4,76 @@ import { join } from 'node:path'
 import { fault } from '@sightline/core'
 import { eventually } from '../support/api.ts'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
-import { DeliveryLedger } from '../support/delivery-ledger.ts'
+import type { DeliveryLedger } from '../support/delivery-ledger.ts'
 import { countsOf, startDevice } from '../support/device.ts'
-import { HubUnderTest } from '../support/hub-under-test.ts'
+import { onFaultStage } from '../support/fault-stage.ts'
+import type { HubUnderTest } from '../support/hub-under-test.ts'
 import { scratch } from '../support/processes.ts'
-import { SimulatedFleet } from '../support/simulated-fleet.ts'
-import { smallDisk } from '../support/small-disk.ts'
-import { runAsScript } from './report.ts'
+import { type SmallDisk, smallDisk } from '../support/small-disk.ts'
+import { type Progress, runAsScript, type ScenarioOptions } from './report.ts'
 
-const DRAIN_MS = 120_000
 const MIB = 2 ** 20
 
-export async function diskFull({ long }: { long: boolean }): Promise<LedgerRow[]> {
+export async function diskFull({ long, progress = () => {} }: ScenarioOptions): Promise<LedgerRow[]> {
   const rounds = long ? 20 : 1
-  return [await underTheHub(rounds), await underTheDevice(rounds)]
+  return [
+    await onSmallDisk(underTheHub, rounds, progress),
+    await onSmallDisk(underTheDevice, rounds, progress),
+  ]
 }
 
-/** Full twice a round: while the hub runs, and again while it starts. */
-async function underTheHub(rounds: number): Promise<LedgerRow> {
+type Part = (disk: SmallDisk, rounds: number, progress: Progress) => Promise<LedgerRow>
+
+async function onSmallDisk(part: Part, rounds: number, progress: Progress): Promise<LedgerRow> {
   const space = await scratch()
   const disk = await smallDisk(join(space.dir, 'disk'))
-  const hub = new HubUnderTest({ dir: disk.dir, own: space.own })
-  const ledger = await DeliveryLedger.open(join(space.dir, 'ledger'))
-  let fleet: SimulatedFleet | undefined
   try {
-    await hub.configure({ store: { minFreeBytes: disk.minFreeBytes } })
-    await hub.start()
-    const settings = { ackTimeoutMs: 500 }
-    fleet = new SimulatedFleet({ count: 4, url: hub.mqttUrl, space: await hub.space(), ledger, settings })
-    fleet.start()
-    fleet.record(25)
-    await ledgerGrows(ledger)
-    for (let round = 0; round < rounds; round++) {
-      await disk.fill(disk.minFreeBytes - MIB)
-      await healthIs(hub, 'degraded')
-      await disk.fill(0)
-      await goesOnAnswering(hub)
-      await hub.stop()
-      if (!(await hub.start())) throw fault('INTERNAL', 'the hub does not start on a full disk')
-      await healthIs(hub, 'degraded')
-      await disk.empty()
-      await healthIs(hub, 'ok')
-      await ledgerGrows(ledger)
-    }
-    fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS)))
-      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
-    await hub.indexed()
-    await hub.stop()
-    await fleet.stop()
-    await ledger.close()
-    const row = await audit(`disk of the hub full, ${rounds} times`, ledger.path, hub.dataDir)
-    return { ...row, notes: `${disk.kind}; degraded, then resumed by itself` }
+    return await part(disk, rounds, progress)
   } finally {
-    await fleet?.stop()
     await disk.remove()
     await space.clean()
   }
 }
 
-async function underTheDevice(rounds: number): Promise<LedgerRow> {
-  const space = await scratch()
-  const disk = await smallDisk(join(space.dir, 'disk'))
-  const hub = new HubUnderTest(space)
-  try {
+/** Full twice a round: while the hub runs, and again while it starts. */
+function underTheHub(disk: SmallDisk, rounds: number, progress: Progress): Promise<LedgerRow> {
+  return onFaultStage(
+    async stage => {
+      const { hub, ledger } = stage
+      await hub.configure({ store: { minFreeBytes: disk.minFreeBytes } })
+      await hub.start()
+      const fleet = await stage.fleet({ count: 4, settings: { ackTimeoutMs: 500 } })
+      fleet.record(25)
+      await ledgerGrows(ledger)
+      for (let round = 0; round < rounds; round++) {
+        await disk.fill(disk.minFreeBytes - MIB)
+        await healthIs(hub, 'degraded')
+        await disk.fill(0)
+        await goesOnAnswering(hub)
+        await hub.stop()
+        if (!(await hub.start())) throw fault('INTERNAL', 'the hub does not start on a full disk')
+        await healthIs(hub, 'degraded')
+        await disk.empty()
+        await healthIs(hub, 'ok')
+        await ledgerGrows(ledger)
+        progress(`hub, round ${round + 1} of ${rounds}: degraded twice, resumed`)
+      }
+      await stage.delivered()
+      await hub.indexed()
+      await stage.over()
+      const scenario = `disk of the hub full, ${rounds} times`
+      const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })
+      return { ...row, notes: `${disk.kind}; degraded, then resumed by itself` }
+    },
+    { hubDir: disk.dir },
+  )
+}
+
+function underTheDevice(disk: SmallDisk, rounds: number, progress: Progress): Promise<LedgerRow> {
+  return onFaultStage(async ({ dir, own, hub, over }) => {
     await hub.configure()
     await hub.start()
-    const ledger = join(space.dir, 'ledger')
+    const ledger = join(dir, 'device-ledger')
     const spec = {
       node: 'dock-1',
       url: hub.mqttUrl,
@@ -80,7 +83,7 @@ async function underTheDevice(rounds: number): Promise<LedgerRow> {
       everyMs: 2,
       ...(await hub.space()),
     }
-    const device = space.own(startDevice(spec))
+    const device = own(startDevice(spec))
     await device.line(/^device ready/)
     for (let round = 0; round < rounds; round++) {
       await hub.program.kill()
@@ -100,20 +103,19 @@ async function underTheDevice(rounds: number): Promise<LedgerRow> {
       await eventually('the backlog delivered', async () =>
         (countsOf(device)?.records ?? 9) < 9 ? true : undefined,
       )
+      progress(`device, round ${round + 1} of ${rounds}: ${countsOf(device)!.dropped} dropped so far`)
     }
     if ((await device.stop()) !== 0) throw fault('INTERNAL', `the device failed: ${device.stderr}`)
     const { dropped, refused } = countsOf(device)!
     await hub.indexed()
-    await hub.stop()
-    const row = await audit(`disk of a device full, ${rounds} times`, ledger, hub.dataDir)
+    await over()
+    const scenario = `disk of a device full, ${rounds} times`
+    const row = await audit({ scenario, ledger, dataDir: hub.dataDir })
     // What the outbox gave up it counted: what is missing beyond that is lost.
     const evicted = dropped - refused
     const notes = `${disk.kind}; ${evicted} dropped and counted, oldest first; ${refused} refused`
     return { ...row, acknowledged: row.acknowledged - evicted, lost: row.lost - evicted, notes }
-  } finally {
-    await disk.remove()
-    await space.clean()
-  }
+  })
 }
 
 async function ledgerGrows(ledger: DeliveryLedger): Promise<void> {

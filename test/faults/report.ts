@@ -2,7 +2,24 @@ import { pathToFileURL } from 'node:url'
 import { faultText } from '@sightline/core'
 import type { LedgerRow } from '../support/delivery-audit.ts'
 
-export type Scenario = (options: { readonly long: boolean }) => Promise<LedgerRow[]>
+/** How far a scenario has come, in words. */
+export type Progress = (text: string) => void
+
+export interface ScenarioOptions {
+  readonly long: boolean
+  readonly progress?: Progress
+}
+
+export type Scenario = (options: ScenarioOptions) => Promise<LedgerRow[]>
+
+/** Lines on stderr with the time since the scenario began; the ledger alone goes to stdout. */
+export function progressOf(name: string): Progress {
+  const startedMs = performance.now()
+  return text => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+    process.stderr.write(`[${seconds.padStart(7)} s] ${name}: ${text}\n`)
+  }
+}
 
 /** What makes a row a failure; undefined when it is clean. */
 export function breach(row: LedgerRow): string | undefined {
@@ -31,7 +48,10 @@ export async function runAsScript(moduleUrl: string, scenario: Scenario): Promis
   const script = process.argv[1]
   if (script === undefined || pathToFileURL(script).href !== moduleUrl) return
   try {
-    const rows = await scenario({ long: process.argv.includes('--long') })
+    const rows = await scenario({
+      long: process.argv.includes('--long'),
+      progress: progressOf(scenario.name),
+    })
     console.log(table(rows))
     process.exit(rows.some(row => breach(row) !== undefined) ? 1 : 0)
   } catch (error) {

@@ -1,4 +1,5 @@
-// All scenarios one after the other, one table: npx tsx test/faults/run.ts [--long]
+// All scenarios one after the other, one table: npm run faults -- [--long] [--only NAME]...
+import { parseArgs } from 'node:util'
 import { faultText } from '@sightline/core'
 import type { LedgerRow } from '../support/delivery-audit.ts'
 import { badNetwork } from './bad-network.ts'
@@ -8,34 +9,50 @@ import { diskFull } from './disk-full.ts'
 import { fleetAtWork } from './fleet.ts'
 import { killAgent } from './kill-agent.ts'
 import { killHub } from './kill-hub.ts'
+import { realAgent } from './real-agent.ts'
 import { reconnectStorm } from './reconnect-storm.ts'
-import { breach, type Scenario, table } from './report.ts'
+import { breach, progressOf, type Scenario, table } from './report.ts'
 import { slowloris } from './slowloris.ts'
 
-const SCENARIOS: readonly Scenario[] = [
-  killHub,
-  killAgent,
-  brokerAway,
-  diskFull,
-  badNetwork,
-  fleetAtWork,
-  reconnectStorm,
-  brokenStreams,
+/** By the name of their file. */
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  'kill-hub': killHub,
+  'kill-agent': killAgent,
+  'real-agent': realAgent,
+  'broker-away': brokerAway,
+  'disk-full': diskFull,
+  'bad-network': badNetwork,
+  fleet: fleetAtWork,
+  'reconnect-storm': reconnectStorm,
+  'broken-streams': brokenStreams,
   slowloris,
-]
+}
 
-const long = process.argv.includes('--long')
+const { long, only } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: Object.keys(SCENARIOS) },
+  },
+}).values
+const unknown = only.filter(name => SCENARIOS[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`no scenario ${unknown.join(', ')}; there are ${Object.keys(SCENARIOS).join(', ')}`)
+  process.exit(1)
+}
+
 const rows: LedgerRow[] = []
 let failed = false
-for (const scenario of SCENARIOS) {
+for (const name of only) {
+  const progress = progressOf(name)
   try {
-    const added = await scenario({ long })
+    const added = await SCENARIOS[name]!({ long, progress })
+    progress('done')
     rows.push(...added)
     console.log(`${table(added)}\n`)
     failed ||= added.some(row => breach(row) !== undefined)
   } catch (error) {
     // The others are still worth knowing.
-    console.error(`${scenario.name}: ${faultText(error)}\n`)
+    console.error(`${name}: ${faultText(error)}\n`)
     failed = true
   }
 }

@@ -1,22 +1,18 @@
 // Sockets that take for ever: mute ones, CONNECTs and PUBLISHes byte by byte, HTTP headers byte by byte.
 // npx tsx test/faults/slowloris.ts [--long]
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
-import { fault } from '@sightline/core'
 import { eventually } from '../support/api.ts'
 import { audit, type LedgerRow } from '../support/delivery-audit.ts'
-import { DeliveryLedger } from '../support/delivery-ledger.ts'
-import { HubUnderTest } from '../support/hub-under-test.ts'
+import type { DeliveryLedger } from '../support/delivery-ledger.ts'
+import { onFaultStage } from '../support/fault-stage.ts'
 import { MemoryWatch } from '../support/process-memory.ts'
-import { scratch } from '../support/processes.ts'
-import { SimulatedFleet } from '../support/simulated-fleet.ts'
-import { runAsScript } from './report.ts'
+import type { SimulatedFleet } from '../support/simulated-fleet.ts'
+import { runAsScript, type ScenarioOptions } from './report.ts'
 
 /** More than the broker takes, so that good agents find it full at first. */
 const MUTE = 1100
-const DRIBBLING = 200
+const DRIBBLING = 100
 const EVERY_MS = 500
-const DRAIN_MS = 60_000
 /** The broker waits ten seconds for a CONNECT; the rest is a busy machine's. */
 const MAX_FULL_MS = 25_000
 
@@ -30,55 +26,63 @@ const connectPacket = (name: string) =>
 const publishHead = Buffer.from([0x30, 0x80, 0x80, 0x80, 0x01, 0, 1, 0x61])
 const httpHead = Buffer.from('GET / HTTP/1.1\r\nHost: hub\r\nX: ')
 
-export async function slowloris({ long }: { long: boolean }): Promise<LedgerRow[]> {
+export function slowloris({ long, progress = () => {} }: ScenarioOptions): Promise<LedgerRow[]> {
   const rounds = long ? 10 : 1
-  const space = await scratch()
-  const hub = new HubUnderTest(space)
-  const ledger = await DeliveryLedger.open(join(space.dir, 'ledger'))
-  const slow = new SlowSockets()
-  let fleet: SimulatedFleet | undefined
-  try {
-    await hub.configure()
-    await hub.start()
-    const memory = new MemoryWatch(hub.program.pid)
-    fleet = new SimulatedFleet({ count: 5, url: hub.mqttUrl, space: await hub.space(), ledger })
-    const fullMs: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      slow.open(MUTE, hub.mqttPort, () => Buffer.alloc(0))
-      await eventually('a broker that is full', async () => (slow.refused > 0 ? true : undefined))
-      const startedMs = performance.now()
-      if (round === 0) fleet.start()
-      await eventually('good agents', async () => (fleet!.up === 5 ? true : undefined), MAX_FULL_MS)
-      fullMs.push(performance.now() - startedMs)
-      if (round === 0) fleet.record(10)
+  return onFaultStage(async stage => {
+    const { hub, ledger } = stage
+    const slow = new SlowSockets()
+    try {
+      await hub.configure()
+      await hub.start()
+      const memory = new MemoryWatch(hub.program.pid)
+      let fleet: SimulatedFleet | undefined
       const [, httpPort] = /:(\d+)$/.exec(hub.url)!
-      slow.open(DRIBBLING, hub.mqttPort, i => connectPacket(`slow-${i}`).subarray(0, 10))
-      slow.open(DRIBBLING, hub.mqttPort, i => Buffer.concat([connectPacket(`slow-${i}`), publishHead]))
-      slow.open(DRIBBLING, Number(httpPort), () => httpHead)
-      await eventually('slow MQTT connections closed', async () =>
-        slow.openOn(hub.mqttPort) === 0 ? true : undefined,
-      )
-      await hub.api.search('a lighthouse')
+      const dribble = () => {
+        slow.open(DRIBBLING, hub.mqttPort, i => connectPacket(`slow-${i}`).subarray(0, 10))
+        slow.open(DRIBBLING, hub.mqttPort, i => Buffer.concat([connectPacket(`slow-${i}`), publishHead]))
+        slow.open(DRIBBLING, Number(httpPort), () => httpHead)
+      }
+      const fullMs: number[] = []
+      for (let round = 0; round < rounds; round++) {
+        // All time-outs run at once: what dribbles is there first, then the mute ones take every place that is left.
+        dribble()
+        slow.open(MUTE, hub.mqttPort, () => Buffer.alloc(0))
+        await eventually('a broker that is full', async () => (slow.refused > 0 ? true : undefined))
+        const startedMs = performance.now()
+        fleet ??= await stage.fleet({ count: 5 })
+        await eventually('good agents', async () => (fleet!.up === 5 ? true : undefined), MAX_FULL_MS)
+        fullMs.push(performance.now() - startedMs)
+        await eventually('slow MQTT connections closed', async () =>
+          slow.openOn(hub.mqttPort) === 0 ? true : undefined,
+        )
+        // Beside the next ones the good agents are at work.
+        dribble()
+        if (round === 0) fleet.record(10)
+        await eventually('acknowledgements', acknowledged(ledger, 100))
+        await hub.api.search('a lighthouse')
+        progress(`round ${round + 1} of ${rounds}: good agents in after ${Math.round(fullMs.at(-1)!)} ms`)
+      }
+      memory.stop()
+      await stage.delivered()
+      const latency = `good agents' ack p99 ${fleet!.latencyMs(99).toFixed(0)} ms`
+      slow.close()
+      await stage.over()
+      const sockets = MUTE + 6 * DRIBBLING
+      const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
+      const full = `good agents in after ${(Math.max(...fullMs) / 1000).toFixed(1)} s`
+      const scenario = `${sockets} slow sockets, ${rounds} times`
+      const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })
+      return [{ ...row, notes: `${full}; ${latency}; ${rss}` }]
+    } finally {
+      slow.close()
     }
-    memory.stop()
-    fleet.pause()
-    if (!(await fleet.drained(DRAIN_MS)))
-      throw fault('INTERNAL', `${fleet.outstanding} were never acknowledged`)
-    const latency = `good agents' ack p99 ${fleet.latencyMs(99).toFixed(0)} ms`
-    slow.close()
-    await hub.stop()
-    await fleet.stop()
-    await ledger.close()
-    const sockets = MUTE + 3 * DRIBBLING
-    const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
-    const full = `good agents in after ${(Math.max(...fullMs) / 1000).toFixed(1)} s`
-    const row = await audit(`${sockets} slow sockets, ${rounds} times`, ledger.path, hub.dataDir)
-    return [{ ...row, notes: `${full}; ${latency}; ${rss}` }]
-  } finally {
-    slow.close()
-    await fleet?.stop()
-    await space.clean()
-  }
+  })
+}
+
+/** So many more than there are now. */
+function acknowledged(ledger: DeliveryLedger, count: number): () => Promise<true | undefined> {
+  const enough = ledger.acknowledgedCount + count
+  return async () => (ledger.acknowledgedCount >= enough ? true : undefined)
 }
 
 /** Sockets that send what they begin with, then one byte every half second. */

@@ -15,6 +15,8 @@ const press = (name: string | RegExp) => (page: Page) => page.getByRole('button'
 
 export const SIGN_IN: DashboardView = { name: 'sign-in', hash: '#/search', ready: 'form h1' }
 
+const ONE_DEVICE = '#/devices?device=default%2Fn1'
+
 /** Every page of a hub that `furnish` has filled, and every dialog, for an admin; `query` is what is searched for. */
 export function dashboardViews({ frameId }: Furnished, query: string): DashboardView[] {
   const searched = `#/search?text=${encodeURIComponent(query)}`
@@ -22,7 +24,8 @@ export function dashboardViews({ frameId }: Furnished, query: string): Dashboard
     { name: 'search', hash: '#/search', ready: '.grid .frame img' },
     { name: 'results', hash: searched, ready: '.results[aria-busy="false"] .grid .frame .score' },
     { name: 'live', hash: '#/live', ready: '.tile' },
-    { name: 'devices', hash: '#/devices', ready: '.device .camera' },
+    { name: 'devices', hash: '#/devices', ready: '.device .camera, .fleet tbody tr' },
+    { name: 'device', hash: ONE_DEVICE, ready: '.device .camera' },
     { name: 'rules', hash: '#/rules', ready: '.rule' },
     { name: 'review', hash: '#/review', ready: '.review-detail' },
     { name: 'system', hash: '#/system', ready: '.system .used-bar' },
@@ -35,9 +38,13 @@ export function dashboardViews({ frameId }: Furnished, query: string): Dashboard
 
 const OVERLAYS: DashboardView[] = [
   { name: 'save search', hash: '#/search?text=a', ready: '.results', act: press('Save search') },
-  { name: 'enrol', hash: '#/devices', ready: '.device', act: press('Enrol a device') },
-  { name: 'configuration', hash: '#/devices', ready: '.device', act: press('Configuration') },
-  { name: 'commands', hash: '#/devices', ready: '.device', act: press('Commands') },
+  { name: 'enrol', hash: '#/devices', ready: 'h1', act: press('Enrol a device') },
+  {
+    name: 'configuration',
+    hash: ONE_DEVICE,
+    ready: '.device .camera',
+    act: press(/^(Configuration|Edit settings)$/),
+  },
   { name: 'rule editor', hash: '#/rules', ready: '.rule', act: press(/^Edit/) },
   { name: 'rule history', hash: '#/rules', ready: '.rule', act: press('History') },
   { name: 'starter packs', hash: '#/rules', ready: '.rule', act: press('Starter packs') },

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import { addSeqs, createLog, EMPTY_SEQ_SET, hasSeq, type SeqSet, systemClock } from '@sightline/core'
+import { createLog, hasSeq, systemClock } from '@sightline/core'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { readLedger } from './delivery-ledger.ts'
 import { incidentId, isEvent } from './simulated-records.ts'
+
+const NONE: ReadonlySet<number> = new Set()
 
 export interface LedgerRow {
   readonly scenario: string
@@ -18,25 +20,30 @@ export interface LedgerRow {
   readonly notes?: string
 }
 
+export interface AuditOptions {
+  readonly scenario: string
+  /** Path of the client's ledger. */
+  readonly ledger: string
+  /** Of a hub that has stopped. */
+  readonly dataDir: string
+  /** The incident that a record belongs to; undefined for a frame. Default: as simulated agents number them. */
+  readonly incidentOf?: (node: string, seq: number) => string | undefined
+}
+
 /** Compares the client's ledger with the store of a hub that has stopped; reads the files, not what the hub says. */
-export async function audit(
-  scenario: string,
-  ledgerPath: string,
-  dataDir: string,
-  isIncident: (seq: number) => boolean = isEvent,
-): Promise<LedgerRow> {
+export async function audit(options: AuditOptions): Promise<LedgerRow> {
+  const { scenario, ledger, dataDir, incidentOf = simulatedIncident } = options
   const log = createLog({ name: 'audit', level: 'silent' })
   const store = await openLmdbStore({ dir: join(dataDir, 'store'), clock: systemClock, log, minFreeBytes: 0 })
   try {
     const { frames, duplicates } = readFrames(store)
     const row = { scenario, sent: 0, acknowledged: 0, stored: 0, duplicates, lost: 0 }
-    for (const [node, entry] of await readLedger(ledgerPath)) {
-      const own = frames.get(node) ?? EMPTY_SEQ_SET
+    for (const [node, entry] of await readLedger(ledger)) {
+      const own = frames.get(node) ?? NONE
       row.sent += entry.sent
       for (let seq = 1; seq <= entry.sent; seq++) {
-        const stored = isIncident(seq)
-          ? store.incident(incidentId(node, seq))?.node === node
-          : hasSeq(own, seq)
+        const incident = incidentOf(node, seq)
+        const stored = incident === undefined ? own.has(seq) : store.incident(incident)?.node === node
         const acknowledged = hasSeq(entry.acknowledged, seq)
         if (stored) row.stored++
         if (acknowledged) row.acknowledged++
@@ -49,17 +56,19 @@ export async function audit(
   }
 }
 
-/** Which frames each node has, and how many are there twice, by identity or in a list of a camera. */
-function readFrames(store: RecordStore): { frames: Map<string, SeqSet>; duplicates: number } {
-  const frames = new Map<string, SeqSet>()
-  const ids = new Set<string>()
-  let rows = 0
-  for (const { id, node, seq } of store.scan(0)) {
-    rows++
-    ids.add(id)
-    frames.set(node, addSeqs(frames.get(node) ?? EMPTY_SEQ_SET, [[seq, seq]]))
+function simulatedIncident(node: string, seq: number): string | undefined {
+  return isEvent(seq) ? incidentId(node, seq) : undefined
+}
+
+/** Which frames each node has, and how many are there twice, by number or in a list of a camera. */
+function readFrames(store: RecordStore): { frames: Map<string, Set<number>>; duplicates: number } {
+  const frames = new Map<string, Set<number>>()
+  let duplicates = 0
+  for (const { node, seq } of store.scan(0)) {
+    const own = frames.get(node) ?? new Set()
+    if (own.has(seq)) duplicates++
+    frames.set(node, own.add(seq))
   }
-  let duplicates = rows - ids.size
   for (const camera of store.cameras()) {
     const listed = store.recent(camera, 100_000).map(({ id }) => id)
     duplicates += listed.length - new Set(listed).size

@@ -1,4 +1,5 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { addSeqs, EMPTY_SEQ_SET, type SeqRange, type SeqSet } from '@sightline/core'
 
 /** What one device has sent (all of 1 to `sent`) and what a hub has acknowledged of it. */
@@ -86,14 +87,17 @@ export class DeliveryLedger {
 /** Reads a ledger back from disk; a last line that was cut off by a crash does not count. */
 export async function readLedger(path: string): Promise<Map<string, DeviceEntry>> {
   const entries = new Map<string, DeviceEntry>()
-  const text = await readFile(path, 'utf8')
-  for (const line of text.slice(0, text.lastIndexOf('\n') + 1).split('\n')) {
-    const [kind, node, from, to] = line.split(' ')
-    if (node === undefined) continue
-    const known = entries.get(node) ?? { sent: 0, acknowledged: EMPTY_SEQ_SET }
-    const [first, last] = [Number(from), Number(to)]
-    if (kind === 'S') entries.set(node, { ...known, sent: Math.max(known.sent, last) })
-    else entries.set(node, { ...known, acknowledged: addSeqs(known.acknowledged, [[first, last]]) })
+  let cutOff = ''
+  for await (const chunk of createReadStream(path, 'utf8')) {
+    const lines = (cutOff + chunk).split('\n')
+    cutOff = lines.pop()!
+    for (const line of lines) {
+      const [kind, node, from, to] = line.split(' ') as [string, string, string, string]
+      const known = entries.get(node) ?? { sent: 0, acknowledged: EMPTY_SEQ_SET }
+      const [first, last] = [Number(from), Number(to)]
+      if (kind === 'S') entries.set(node, { ...known, sent: Math.max(known.sent, last) })
+      else entries.set(node, { ...known, acknowledged: addSeqs(known.acknowledged, [[first, last]]) })
+    }
   }
   return entries
 }

@@ -11,9 +11,8 @@ import {
   systemClock,
 } from '@sightline/core'
 import { Outbox } from '@sightline/edge-agent/outbox/outbox.js'
-import { Link } from '@sightline/edge-agent/uplink/link.js'
-import { downlinkTopics, Uplink } from '@sightline/edge-agent/uplink/uplink.js'
 import { ulid } from 'ulid'
+import { deviceUplink } from './device-uplink.ts'
 import { incidentId, isEvent } from './simulated-records.ts'
 import { randomUnit, seededRandom } from './vectors.ts'
 
@@ -45,21 +44,13 @@ const outbox = await Outbox.open({
   newId: ulid,
   failPoint,
 })
-const topics = downlinkTopics(address, spec.fingerprint)
-const link = new Link({
-  settings: {
-    url: spec.url,
-    clientId: `${address.site}~${address.node}`,
-    keepaliveSeconds: 10,
-    connectTimeoutSeconds: 5,
-    subscriptions: [topics.rules, topics.ack],
-  },
-  backoff: exponentialBackoff(50, 500),
-  clock,
-  log,
-})
-const uplink = new Uplink({
+const uplink = deviceUplink({
   address,
+  space,
+  outbox,
+  url: spec.url,
+  keepaliveSeconds: 10,
+  connectTimeoutSeconds: 5,
   settings: {
     window: 4,
     batchItems: 32,
@@ -70,37 +61,8 @@ const uplink = new Uplink({
     statsSeconds: 60,
     drainSeconds: 1,
   },
-  space,
-  outbox,
-  link,
-  report: {
-    state: () => ({
-      agent: '0.0.0',
-      fingerprint: spec.fingerprint,
-      provider: 'cpu',
-      rulesGroup: 'all',
-      rulesVersion: 0,
-      configVersion: 0,
-      cameras: [],
-    }),
-    stats: () => ({
-      uptimeSeconds: 1,
-      framesSeen: 0,
-      framesGated: 0,
-      framesEmbedded: 0,
-      framesFailed: 0,
-      outboxRecords: outbox.counts.records,
-      outboxBytes: outbox.counts.bytes,
-      outboxDropped: outbox.counts.dropped,
-      encodeP50Ms: 0,
-      decisionP95Ms: 0,
-      rssBytes: process.memoryUsage.rss(),
-      cameras: [],
-    }),
-  },
-  onRules: async () => {},
+  backoff: exponentialBackoff(50, 500),
   clock,
-  log,
   failPoint,
 })
 

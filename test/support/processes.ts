@@ -126,6 +126,9 @@ export interface AgentOptions {
   readonly mqttPort: number
   readonly cameras: readonly Record<string, unknown>[]
   readonly extra?: Record<string, unknown>
+  readonly env?: Readonly<Record<string, string>>
+  /** Gets the process before it is ready, which it may never be. */
+  readonly onSpawn?: (program: Program) => void
 }
 
 export async function startAgent(dir: string, options: AgentOptions): Promise<Program> {
@@ -140,7 +143,8 @@ export async function startAgent(dir: string, options: AgentOptions): Promise<Pr
     ...options.extra,
   }
   await writeFile(file, JSON.stringify(settings))
-  const program = new Program(AGENT, ['run', '--announce', '--config', file], {})
+  const program = new Program(AGENT, ['run', '--announce', '--config', file], options.env ?? {})
+  options.onSpawn?.(program)
   await program.line(/^agent ready/)
   return program
 }

@@ -25,7 +25,12 @@ export interface SimulatedAgentOptions {
   readonly url: string
   readonly space: VectorSpace
   readonly ledger: DeliveryLedger
-  readonly settings?: { readonly ackTimeoutMs?: number; readonly keepaliveSeconds?: number }
+  readonly settings?: {
+    readonly ackTimeoutMs?: number
+    readonly keepaliveSeconds?: number
+    /** Longest wait before the next attempt to connect. */
+    readonly maxBackoffMs?: number
+  }
 }
 
 interface Sent {
@@ -67,7 +72,7 @@ export class SimulatedAgent {
         connectTimeoutSeconds: 10,
         subscriptions: [nodeTopic('ack', address)],
       },
-      backoff: exponentialBackoff(100, 2000),
+      backoff: exponentialBackoff(100, settings?.maxBackoffMs ?? 2000),
       clock: systemClock,
       log: quiet,
     })

@@ -24,6 +24,8 @@ export interface ProxyOptions {
   readonly random?: () => number
   /** Hears what clients send, chunk by chunk, before the weather. */
   readonly onClientBytes?: (chunk: Buffer, connection: number) => void
+  /** The same of what the server sends. */
+  readonly onServerBytes?: (chunk: Buffer, connection: number) => void
 }
 
 /**
@@ -100,6 +102,7 @@ export class TcpProxy {
       })
     }
     client.on('data', chunk => this.#options.onClientBytes?.(chunk, connection))
+    server.on('data', chunk => this.#options.onServerBytes?.(chunk, connection))
     this.#carry(client, server, 'to server')
     this.#carry(server, client, 'to client')
   }

@@ -6,7 +6,6 @@ import {
   Lifecycle,
   type Log,
   modelFingerprint,
-  type Service,
   setLogLevel,
 } from '@sightline/core'
 import { canaryPictures } from '@sightline/core/clip/canary.js'
@@ -17,6 +16,7 @@ import { ActionQueue } from './actions/action-queue.ts'
 import { ActionRunner } from './actions/action-runner.ts'
 import { openActions } from './actions/open-actions.ts'
 import { CameraGroup } from './camera/camera-group.ts'
+import { CameraPace } from './camera/camera-pace.ts'
 import { openCamera } from './camera/open-camera.ts'
 import { CameraSupervisor } from './camera/supervisor.ts'
 import { Gate } from './gate.ts'
@@ -32,6 +32,7 @@ import { Outbox } from './outbox/outbox.ts'
 import { Pipeline } from './pipeline.ts'
 import { selfReport } from './self-report.ts'
 import { type AgentCamera, type AgentSettings, effectiveCameras } from './settings.ts'
+import { Storage } from './storage.ts'
 import { type BrokerLogin, Link } from './uplink/link.ts'
 import { downlinkTopics, type FleetHandlers, Uplink } from './uplink/uplink.ts'
 
@@ -178,11 +179,13 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
         { camera: source, backoff, clock, log },
         { onStatus: onChange, onDrop },
       )
+      const pace = new CameraPace({ clock })
       return {
-        status: () => supervisor.status(),
+        status: () => ({ ...supervisor.status(), ...pace.reading() }),
         run: (stopping, tap) => {
-          const frames = (signal: AbortSignal) => tap.through(supervisor.frames(signal))
-          return new Pipeline({ settings: camera, frames, gate: new Gate(camera.gate), parts }).run(stopping)
+          const frames = (signal: AbortSignal) => tap.through(pace.through(supervisor.frames(signal)))
+          const gate = new Gate(camera.gate)
+          return new Pipeline({ settings: camera, frames, gate, parts: { ...parts, pace } }).run(stopping)
         },
       }
     },
@@ -241,25 +244,14 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const page = new MetricsPage({ metrics, read, version })
   const status = new StatusServer({ settings: settings.http, page, read, log })
 
-  let closing: Promise<void> | undefined
-  const storage: Service = {
-    name: 'storage',
-    start: async () => {
-      try {
-        await rules.load()
-        incidents.restore(outbox.openIncidents())
-        await endAllBut(new Set(settings.cameras.map(({ name }) => name)))
-      } catch (error) {
-        // What failed to start is not stopped, and another agent may follow in this process.
-        await storage.stop()
-        throw error
-      }
+  const storage = new Storage({
+    rules,
+    outbox,
+    onLoaded: async () => {
+      incidents.restore(outbox.openIncidents())
+      await endAllBut(new Set(settings.cameras.map(({ name }) => name)))
     },
-    stop: () => {
-      closing ??= rules.close().then(() => outbox.close())
-      return closing
-    },
-  }
+  })
   const lifecycle = new Lifecycle({ services: [status, storage, runner, uplink, model, cameras], log })
   return {
     fingerprint: model.fingerprint,

@@ -1,6 +1,14 @@
-import { type Clock, type ImageInput, type Log, thumbnail, type Verdict } from '@sightline/core'
+import {
+  blurredThumbnail,
+  type Clock,
+  type ImageInput,
+  type Log,
+  thumbnail,
+  type Verdict,
+} from '@sightline/core'
 import type { NamedActions } from './actions/action-queue.ts'
 import type { Frame } from './camera/camera.ts'
+import type { CameraPace } from './camera/camera-pace.ts'
 import type { Gate } from './gate.ts'
 import type { Metrics } from './metrics.ts'
 import type { IncidentStep, Incidents } from './moderation/incidents.ts'
@@ -18,10 +26,11 @@ export interface ImageModel {
 export interface PipelineSettings {
   readonly name: string
   readonly thumbnails: 'all' | 'fired' | 'none'
+  readonly thumbnailDetail: 'full' | 'blurred'
   readonly thumbnailPx: number
 }
 
-/** What all cameras of an agent share. */
+/** What all cameras of an agent share, but for the pace. */
 export interface PipelineParts {
   readonly model: ImageModel
   readonly rules: RuleCache
@@ -30,6 +39,8 @@ export interface PipelineParts {
   /** Takes what incidents trigger; called in the commit that records their steps. */
   readonly actions?: { take(steps: readonly IncidentStep[], rules: NamedActions | undefined): void }
   readonly metrics: Metrics
+  /** Of this camera alone. */
+  readonly pace?: Pick<CameraPace, 'decided'>
   readonly clock: Clock
   readonly log: Log
   /** Hears of every incident step once it is durably recorded. */
@@ -112,13 +123,13 @@ export class Pipeline {
       return steps
     })
     metrics.framesEmbedded++
-    metrics.decision.add(clock.monotonic() - arrivedMs)
+    this.#decided(arrivedMs)
     this.#announce(steps)
   }
 
   /** A frame like the last one is judged like the last one: durations go on while nothing moves. */
   async #repeat(frame: Frame, arrivedMs: number): Promise<void> {
-    const { rules, outbox, actions, metrics, clock } = this.#parts
+    const { rules, outbox, actions, metrics } = this.#parts
     metrics.framesGated++
     if (this.#last === undefined) return
     const scorer = rules.current
@@ -129,8 +140,15 @@ export class Pipeline {
     const steps = this.#observe(frame, this.#last)
     if (steps.length === 0) return
     await outbox.appendEvents(steps, () => actions?.take(steps, scorer))
-    metrics.decision.add(clock.monotonic() - arrivedMs)
+    this.#decided(arrivedMs)
     this.#announce(steps)
+  }
+
+  #decided(arrivedMs: number): void {
+    const { metrics, pace, clock } = this.#parts
+    const tookMs = clock.monotonic() - arrivedMs
+    metrics.decision.add(tookMs)
+    pace?.decided(tookMs)
   }
 
   #observe({ camera, capturedAt }: Frame, { seq, judgements, scorer }: LastFrame): readonly IncidentStep[] {
@@ -142,9 +160,10 @@ export class Pipeline {
   }
 
   async #thumbnail({ image }: Frame, looks: readonly Look[]): Promise<Uint8Array | undefined> {
-    const { thumbnails, thumbnailPx } = this.#settings
+    const { thumbnails, thumbnailDetail, thumbnailPx } = this.#settings
     const wanted = thumbnails === 'all' || (thumbnails === 'fired' && looks.some(look => look !== 'nothing'))
-    return wanted ? await thumbnail(image, thumbnailPx) : undefined
+    if (!wanted) return undefined
+    return await (thumbnailDetail === 'blurred' ? blurredThumbnail : thumbnail)(image, thumbnailPx)
   }
 
   #announce(steps: readonly IncidentStep[]): void {

@@ -9,6 +9,9 @@ const MIB = 1024 * 1024
 /** From most to least. */
 export const THUMBNAIL_POLICIES = ['all', 'fired', 'none'] as const
 export type ThumbnailPolicy = (typeof THUMBNAIL_POLICIES)[number]
+/** From most to least. */
+export const THUMBNAIL_DETAILS = ['full', 'blurred'] as const
+export type ThumbnailDetail = (typeof THUMBNAIL_DETAILS)[number]
 
 const Gate = Type.Object(
   {
@@ -53,6 +56,11 @@ const Camera = Type.Object(
       description:
         'Which frames take a small JPEG to the hub: all, those on which a rule fires or that lie in its review band, or none.',
     }),
+    thumbnailDetail: Type.Union([Type.Literal('full'), Type.Literal('blurred')], {
+      default: 'full',
+      description:
+        'What a thumbnail shows. blurred: colours and coarse shapes of at most 16 pixels a side, made here, so that nothing more leaves the device.',
+    }),
     thumbnailPx: Type.Integer({ minimum: 32, maximum: 1024, default: 256, description: 'Longer side.' }),
     gate: Gate,
     timeoutSeconds: Type.Number({
@@ -83,6 +91,10 @@ export const AgentSettings = Type.Object(
     thumbnails: Type.Enum([...THUMBNAIL_POLICIES], {
       default: 'all',
       description: 'For all cameras at once: a camera may send fewer thumbnails than this says, never more.',
+    }),
+    thumbnailDetail: Type.Enum([...THUMBNAIL_DETAILS], {
+      default: 'full',
+      description: 'For all cameras at once: a camera may show less than this says, never more.',
     }),
     model: Type.Object(
       {
@@ -253,9 +265,15 @@ export function agentSettings(document: Record<string, unknown>): AgentSettings 
 }
 
 /** The cameras under what holds for all of them. */
-export function effectiveCameras({ cameras, thumbnails }: AgentSettings): AgentCamera[] {
-  const rank = (policy: ThumbnailPolicy) => THUMBNAIL_POLICIES.indexOf(policy)
-  return cameras.map(camera =>
-    rank(thumbnails) > rank(camera.thumbnails) ? { ...camera, thumbnails } : camera,
-  )
+export function effectiveCameras({ cameras, thumbnails, thumbnailDetail }: AgentSettings): AgentCamera[] {
+  return cameras.map(camera => ({
+    ...camera,
+    thumbnails: lesser(THUMBNAIL_POLICIES, thumbnails, camera.thumbnails),
+    thumbnailDetail: lesser(THUMBNAIL_DETAILS, thumbnailDetail, camera.thumbnailDetail),
+  }))
+}
+
+/** Of two of a list that goes from most to least. */
+function lesser<T>(order: readonly T[], a: T, b: T): T {
+  return order[Math.max(order.indexOf(a), order.indexOf(b))]!
 }

@@ -30,7 +30,12 @@ const colourModel = {
   },
 }
 
-const SETTINGS: PipelineSettings = { name: 'gate', thumbnails: 'none', thumbnailPx: 32 }
+const SETTINGS: PipelineSettings = {
+  name: 'gate',
+  thumbnails: 'none',
+  thumbnailDetail: 'full',
+  thumbnailPx: 32,
+}
 const NONE: ReadonlySet<number> = new Set()
 
 let dir = ''
@@ -265,4 +270,17 @@ describe('Pipeline', () => {
     const first = stored()[0]!.thumbnail
     if (first !== undefined) expect(await decodeImage(first)).toMatchObject({ width: 32, height: 24 })
   })
+
+  it('sends blurred thumbnails where no details may leave the device', async () => {
+    const pixels = Buffer.from(Array.from({ length: 64 * 48 * 3 }, (_, i) => ((i / 6) & 1) * 255))
+    const stripes = { data: pixels, width: 64, height: 48 }
+    await film([stripes], { ...SETTINGS, thumbnails: 'all', thumbnailDetail: 'blurred' })
+    const { width, height, data } = await decodeImage(stored()[0]!.thumbnail!)
+    expect([width, height]).toEqual([32, 24])
+    expect(spreadOf(data)).toBeLessThan(60)
+  })
 })
+
+function spreadOf(values: Uint8Array): number {
+  return Math.max(...values) - Math.min(...values)
+}

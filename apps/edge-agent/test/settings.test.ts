@@ -22,6 +22,7 @@ describe('agent settings', () => {
       fps: 1,
       repeat: true,
       thumbnails: 'all',
+      thumbnailDetail: 'full',
       thumbnailPx: 256,
       gate: { threshold: 2.5, maxSilenceSeconds: 60 },
       timeoutSeconds: 15,

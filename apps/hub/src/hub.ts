@@ -11,6 +11,7 @@ import type { BrokerLink } from './broker/broker-link.ts'
 import { Gatekeeper } from './broker/gatekeeper.ts'
 import { openBroker } from './broker/open-broker.ts'
 import { DriftReport } from './drift/drift-report.ts'
+import { PictureFetcher } from './fetch/picture-fetcher.ts'
 import { Commands } from './fleet/commands.ts'
 import { DeviceLogins } from './fleet/device-logins.ts'
 import { EnrolmentDesk } from './fleet/enrolment-desk.ts'
@@ -34,8 +35,9 @@ import { hubProbes, Metrics } from './metrics.ts'
 import { Backtest } from './moderation/backtest.ts'
 import { Moderator } from './moderation/moderator.ts'
 import { ReviewDesk } from './moderation/review-desk.ts'
-import { Eraser } from './retention/eraser.ts'
-import { Retention } from './retention/retention.ts'
+import { createPrivacy } from './privacy/create-privacy.ts'
+import { PictureGate } from './privacy/picture-gate.ts'
+import { PictureRules } from './privacy/settings.ts'
 import { createRules } from './rules/create-rules.ts'
 import { teachOnThread } from './rules/teach.ts'
 import { SavedSearches } from './search/saved-searches.ts'
@@ -101,13 +103,17 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   const fleet = fleetTables(store.environment)
   const shadow = new Shadow({ tables: fleet, publish, clock, log })
   const commands = new Commands({ tables: fleet, publish, clock, log })
+  const pictureRules = new PictureRules(settings.thumbnails)
+  const pictures = new PictureGate({ rules: pictureRules })
   const ingest: Ingest = new Ingest({
     store,
     publish,
     fleet: {
       takeReported: (address, reported) => shadow.takeReported(address, reported),
-      takeReply: (address, reply) => commands.takeReply(address, reply),
+      takeReply: async (address, reply) =>
+        commands.takeReply(address, await pictures.admitReply(address.site, reply)),
     },
+    pictures,
     clock,
     log,
   })
@@ -147,8 +153,6 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
         : undefined,
   })
   const probe = new RecallProbe({ index, clock, log })
-  const eraser = new Eraser({ store, index, log })
-  const retention = new Retention({ settings: settings.retention, store, eraser, clock, log })
   const storeDir = settings.models.storeDir ?? join(dir, 'models')
   const { rules, learner, ...ruleParts } = await createRules({
     settings,
@@ -167,6 +171,16 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   ingest.on('node', node => void ruleParts.distributor.notice(node))
   const search = new Search({ store, index, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
+  const { eraser, sweep, retention, forgetter } = createPrivacy({
+    settings,
+    rules: pictureRules,
+    store,
+    index,
+    saved,
+    references: { examples: ruleParts.examples, rules, commands, learner },
+    audit,
+    context: { clock, log },
+  })
   const importer = new Importer({ store, ingest, vectors: search.vectors })
   const storage = new StorageReport({
     dataDir: dir,
@@ -212,6 +226,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       search,
       saved,
       importer,
+      pictures: new PictureFetcher({ settings: settings.searchByUrl }),
       drift,
       storage: { storage, retention: settings.retention },
       clock,
@@ -222,7 +237,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       shadow,
       commands,
       health,
-      eraser,
+      forgetter,
       people,
       ruleParts,
       audit,
@@ -239,7 +254,10 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     tls,
   })
   metrics.observe(
-    hubProbes({ search, model, index, broker, ingest, probe, eraser, gate, tls, prompts: ruleParts.prompts }),
+    hubProbes({
+      ...{ search, model, index, broker, ingest, probe, gate, tls, eraser, pictures, sweep },
+      prompts: ruleParts.prompts,
+    }),
   )
   observeNodes({ registry: metrics.registry, nodes: () => store.nodes(), version })
   // The model and the store are open already: they are stopped last, after everything that uses them.

@@ -12,6 +12,7 @@ import {
 import { Command } from 'commander'
 import { addCertsCommands } from './cli/certs-commands.ts'
 import { addFleetCommands } from './cli/fleet-commands.ts'
+import { addForgetCommand } from './cli/forget-command.ts'
 import { addPeopleCommands } from './cli/people-commands.ts'
 import { readSettings } from './cli/read-settings.ts'
 import { rulesCommand } from './cli/rules-command.ts'
@@ -65,6 +66,7 @@ program
   .option('-c, --config <file>', 'YAML settings (docs/configuration.md)')
   .action(serve)
 addSearchCommands(program)
+addForgetCommand(program)
 addVerifyCommand(program, { readSettings })
 const snapshotPoint = () => failPointFrom(process.env[FAIL_POINT_VARIABLE])
 addSnapshotCommands(program, { readSettings, version, snapshotPoint })

@@ -5,6 +5,8 @@ import type { Gate } from './broker/gatekeeper.ts'
 import type { IndexKeeper } from './index/index-keeper.ts'
 import type { RecallProbe } from './index/recall-probe.ts'
 import type { Ingest } from './ingest/ingest.ts'
+import type { PictureGate } from './privacy/picture-gate.ts'
+import type { PictureSweep } from './privacy/picture-sweep.ts'
 import type { Eraser } from './retention/eraser.ts'
 import type { PromptCache } from './rules/prompt-cache.ts'
 import type { Search } from './search/search.ts'
@@ -84,6 +86,8 @@ export interface ProbedParts {
   readonly prompts: Pick<PromptCache, 'stats'>
   readonly probe: Pick<RecallProbe, 'recall'>
   readonly eraser: Pick<Eraser, 'totals'>
+  readonly pictures: Pick<PictureGate, 'stats'>
+  readonly sweep: Pick<PictureSweep, 'totals'>
   readonly gate: Pick<Gate, 'stats'>
   readonly tls: Pick<TlsKeeper, 'notAfter'>
 }
@@ -97,6 +101,8 @@ export function hubProbes({
   ingest,
   probe,
   eraser,
+  pictures,
+  sweep,
   gate,
   tls,
   prompts,
@@ -142,6 +148,19 @@ export function hubProbes({
     gauge('text_cache_bytes', 'Memory of text vectors.', () => model.stats.text?.cache.bytes ?? 0),
     total('erased_frames', 'Frames deleted by hand or by retention.', () => eraser.totals.frames),
     total('erased_bytes', 'Their vectors and thumbnails.', () => eraser.totals.bytes),
+    total(
+      'pictures_refused',
+      'Pictures that were no JPEG, damaged or too large.',
+      () => pictures.stats.refused,
+    ),
+    total('pictures_withheld', "Pictures left out by a site's policy.", () => pictures.stats.withheld),
+    total(
+      'pictures_blurred',
+      "Pictures blurred by a site's policy, stored ones included.",
+      () => pictures.stats.blurred + sweep.totals.blurred,
+    ),
+    total('pictures_cleaned', 'Pictures made anew without their metadata.', () => pictures.stats.cleaned),
+    total('pictures_removed', 'Stored thumbnails removed by policy or age.', () => sweep.totals.removed),
     gauge('mqtt_clients', 'Connected MQTT clients.', () => broker.clients),
     total('mqtt_oversize', 'Connections cut off for a packet above the limit.', () => broker.stats.oversize),
     total('mqtt_refused', 'Connections refused at the limit.', () => broker.stats.refused),

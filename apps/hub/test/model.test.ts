@@ -1,12 +1,10 @@
 import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkConfig, createLog, systemClock } from '@sightline/core'
 import { probeProviders } from '@sightline/core/clip/providers.js'
-import { createHub } from '@sightline/hub/hub.js'
-import { HubSettings } from '@sightline/hub/settings.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ROOT } from '../../../test/support/processes.ts'
+import { runningHub } from './support/running-hub.ts'
 
 const MODEL = join(ROOT, 'models/quantized/sightline-mini')
 let dir = ''
@@ -16,16 +14,12 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
 function hub(model: object) {
-  const document = { dataDir: join(dir, 'data'), http: { port: 0 }, mqtt: { port: 0 }, model }
-  const settings = checkConfig(HubSettings, document, 'test')
-  const log = createLog({ name: 'hub', level: 'silent' })
-  return createHub({ settings, log, clock: systemClock, version: '9.9.9' })
+  return runningHub(join(dir, 'data'), { model })
 }
 
 describe('the model of a hub', () => {
   test('passes the canary, and what was found out is kept in the data directory', async () => {
     const opened = await hub({})
-    await opened.start()
     await opened.stop()
     expect(await readdir(join(dir, 'data', 'model'))).toContain('providers.json')
   })

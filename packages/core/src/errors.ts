@@ -143,6 +143,10 @@ export const ERRORS = {
     400,
     'The sender speaks another protocol version or is broken; the payload was quarantined.',
   ),
+  PICTURE_WITHHELD: spec(
+    403,
+    'Nothing, if no picture of this camera is to be seen; otherwise change `thumbnails` of the camera, of the device or of the site.',
+  ),
   PORT_IN_USE: spec(
     500,
     'Stop the other process or choose another port (SIGHTLINE_HTTP_PORT, SIGHTLINE_MQTT_PORT, SIGHTLINE_AGENT_HTTP_PORT).',
@@ -230,6 +234,22 @@ export const ERRORS = {
   TOPIC_REFUSED: spec(
     403,
     'A device publishes under its own node and reads what is meant for it; docs/security.md lists the topics.',
+  ),
+  URL_NO_PICTURE: spec(
+    422,
+    'Give the address of the picture itself, a JPEG, PNG or WebP file, not of a page that shows it; searchByUrl.maxBytes is the limit.',
+  ),
+  URL_REFUSED: spec(
+    403,
+    'Use an http or https address on the public internet, or save the picture and search by the file; an admin can open a network with searchByUrl.allow.',
+  ),
+  URL_SEARCH_OFF: spec(
+    403,
+    'Save the picture and search by the file, or have an admin set searchByUrl.enabled.',
+  ),
+  URL_UNREACHABLE: spec(
+    502,
+    'Open the address in a browser; if it works there, save the picture and search by the file.',
   ),
   USER_EXISTS: spec(409, 'Choose another name, or change that user.'),
   USER_UNKNOWN: spec(404, 'List the users with sightline-hub users list.'),

@@ -1,3 +1,4 @@
+export * from './clip/bare-jpeg.ts'
 export * from './clip/image-decode.ts'
 export * from './clip/model.ts'
 export * from './clip/model-manifest.ts'

@@ -1,4 +1,12 @@
-import { type Clock, type COMMANDS, fault, NAME_PATTERN, redacted, thumbnail } from '@sightline/core'
+import {
+  blurredThumbnail,
+  type Clock,
+  type COMMANDS,
+  fault,
+  NAME_PATTERN,
+  redacted,
+  thumbnail,
+} from '@sightline/core'
 import { MODEL_NAME } from '@sightline/models/registry/schema.js'
 import { Type } from 'typebox'
 import { examine } from '../doctor/doctor.ts'
@@ -7,6 +15,7 @@ import type { CredentialKeeper } from '../enroll/credential-keeper.ts'
 import { rotatedCredential } from '../enroll/enroll.ts'
 import type { Lives } from '../fleet/lives.ts'
 import type { ModelUpdate } from '../fleet/model-update.ts'
+import { effectiveCameras } from '../settings.ts'
 import { type CommandHandler, handler } from './command-desk.ts'
 import type { LogRing } from './log-ring.ts'
 
@@ -48,9 +57,13 @@ export function commandHandlers(parts: CommandParts): Record<(typeof COMMANDS)[n
       ),
       timeoutMs: 60_000,
       run: async ({ camera, px = 1024 }, { signal }) => {
+        const policy = effectiveCameras(lives.settings!).find(({ name }) => name === camera)
+        if (policy?.thumbnails === 'none')
+          throw fault('PICTURE_WITHHELD', `${camera} sends no pictures: its thumbnails are none`)
+        const picture = policy?.thumbnailDetail === 'blurred' ? blurredThumbnail : thumbnail
         const { image, capturedAt } = await lives.agent.cameras.nextFrame(camera, signal)
         for (let side = px; ; side = Math.max(MIN_SNAPSHOT_PX, Math.floor(side * 0.7))) {
-          const jpeg = await thumbnail(image, side)
+          const jpeg = await picture(image, side)
           if (jpeg.byteLength <= MAX_JPEG_BYTES || side === MIN_SNAPSHOT_PX)
             return { camera, capturedAt, jpeg: jpeg.toString('base64') }
         }

@@ -13,7 +13,7 @@ import { AgentSettings, checkAgentSettings } from '../settings.ts'
 /** A device as it runs: its node name is known. */
 export type DeviceSettings = AgentSettings & { readonly node: string }
 
-const { cameras, thumbnails, model, uplink, rules, log } = AgentSettings.properties
+const { cameras, thumbnails, thumbnailDetail, model, uplink, rules, log } = AgentSettings.properties
 
 /**
  * What a hub may decide for a device: which cameras, how much goes over the line, which rules and model, how much is
@@ -24,6 +24,7 @@ export const RemoteSettings = part({
     maxItems: 256,
   }),
   thumbnails,
+  thumbnailDetail,
   model: partOf(model, { without: ['dir'] }),
   uplink: partOf(uplink),
   rules: partOf(rules),

@@ -12,8 +12,7 @@ import {
 } from '@sightline/core'
 import { type Database, type Key, open, type RootDatabase } from 'lmdb'
 import type { IncidentStep } from '../moderation/incidents.ts'
-import { DiskSpace, freeBytesOf } from './disk-space.ts'
-import { DROP_ORDER, Ledger, type RecordKind, type Totals } from './ledger.ts'
+import { Ledger, type RecordKind, type Totals } from './ledger.ts'
 import {
   decodeEvent,
   decodeFrame,
@@ -24,6 +23,7 @@ import {
   type OutgoingEvent,
   type OutgoingFrame,
 } from './records.ts'
+import { type Need, type OutboxLimits, Room } from './room.ts'
 
 export interface OutboxOptions {
   readonly dir: string
@@ -35,13 +35,6 @@ export interface OutboxOptions {
   readonly freeBytes?: (dir: string) => Promise<number>
   /** Called at `before commit` and `after commit`; for tests that crash there. */
   readonly failPoint?: FailPoint | undefined
-}
-
-export interface OutboxLimits {
-  /** Disk space of all records together. */
-  readonly maxBytes: number
-  /** Free disk space below which the file no longer grows. */
-  readonly minFreeDiskBytes: number
 }
 
 /** Which records a reader wants: `from` <= seq < `below`, none of `except`, oldest first. */
@@ -56,18 +49,13 @@ interface Identity {
   readonly owner: string
 }
 
-interface Work {
-  /** Disk space that it needs. */
-  readonly bytes: number
-  /** Whether it is stored however little space there is. */
-  readonly vital: boolean
+interface Work extends Need {
   readonly run: (totals: Totals) => void
   readonly done: () => void
   readonly failed: (error: unknown) => void
 }
 
 const NOTHING = { bytes: 0, vital: true }
-const LESS_THAN_VITAL = DROP_ORDER.filter(kind => kind !== 'event')
 
 /**
  * What the hub has not stored yet. A record is durable when `append` resolves, and leaves when an ack of this outbox's
@@ -79,7 +67,7 @@ export class Outbox {
   readonly #options: OutboxOptions
   readonly #env: RootDatabase
   readonly #ledger: Ledger
-  readonly #disk: DiskSpace
+  readonly #room: Room
   /** Names this process: two that gave out the same numbers would lose records at the hub. The last to open wins. */
   readonly #owner: string
   readonly #identity: Database<string, string>
@@ -90,14 +78,13 @@ export class Outbox {
   #onAppend = () => {}
 
   private constructor(options: OutboxOptions, env: RootDatabase, { session, owner }: Identity) {
-    const { dir, clock, limits, freeBytes = freeBytesOf } = options
     this.#options = options
     this.#env = env
     this.session = session
     this.#owner = owner
     this.#identity = env.openDB('identity', {})
     this.#ledger = new Ledger(env)
-    this.#disk = new DiskSpace({ dir, clock, freeBytes, minFreeBytes: limits.minFreeDiskBytes })
+    this.#room = new Room(options)
     this.#totals = this.#ledger.totals()
   }
 
@@ -254,7 +241,7 @@ export class Outbox {
     }
   }
 
-  #submit(need: Pick<Work, 'bytes' | 'vital'>, run: Work['run']): Promise<void> {
+  #submit(need: Need, run: Work['run']): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(fault('STORE_FAILED', 'the outbox is closed'))
     return new Promise((done, failed) => {
       this.#works.push({ ...need, run, done, failed })
@@ -270,7 +257,7 @@ export class Outbox {
       const works = this.#works.splice(0)
       const before = this.#totals.next
       try {
-        await this.#disk.refresh(this.#totals.bytes)
+        await this.#room.refresh(this.#totals.bytes)
         const refused = await this.#commit(works)
         for (const work of works) {
           if (refused.has(work)) work.failed(fault('STORE_FAILED', 'no disk space left for the outbox'))
@@ -293,7 +280,7 @@ export class Outbox {
       }
       const totals = { ...this.#totals }
       for (const work of works) {
-        if (this.#makeRoom(totals, work)) work.run(totals)
+        if (this.#room.make(this.#ledger, totals, work)) work.run(totals)
         else refused.add(work)
       }
       totals.dropped += refused.size
@@ -303,21 +290,6 @@ export class Outbox {
     })
     failPoint('after commit')
     return refused
-  }
-
-  /** Drops the oldest of what matters less until `bytes` more are within the limits. False when even that does not help. */
-  #makeRoom(totals: Totals, { bytes, vital }: Work): boolean {
-    if (bytes === 0) return true
-    const limitBytes = this.#options.limits.maxBytes - bytes
-    // Pages freed by a commit can be used only by the next one, hence room for twice the record.
-    const roomOf = (ceilingBytes: number) => Math.min(limitBytes, ceilingBytes - 2 * bytes)
-    const { ceilingBytes, vitalCeilingBytes } = this.#disk
-    this.#ledger.shrinkTo(totals, Math.max(0, roomOf(ceilingBytes)), LESS_THAN_VITAL)
-    // A scarce disk costs no incident while there is any room left: what is kept free is more than they need.
-    const roomBytes = roomOf(vital ? vitalCeilingBytes : ceilingBytes)
-    if (roomBytes < 0) return false
-    if (vital) this.#ledger.shrinkTo(totals, roomBytes)
-    return totals.bytes <= roomBytes
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from '@sightline/core'
 import type { Outbox } from '../outbox/outbox.ts'
 import type { OutgoingEvent, OutgoingFrame } from '../outbox/records.ts'
-import { Bandwidth } from './bandwidth.ts'
+import { Bandwidth, type Departure } from './bandwidth.ts'
 
 export interface SenderSettings {
   readonly window: number
@@ -44,6 +44,7 @@ interface Unit {
   readonly skipped: readonly SeqRange[]
   readonly live: boolean
   readonly bytes: number
+  readonly departure: Departure
   readonly overdueMs: number
 }
 
@@ -93,7 +94,6 @@ export class Sender {
     this.#connected = false
     this.#units.clear()
     this.#inFlight.clear()
-    this.#bandwidth.lost()
     this.#wake()
   }
 
@@ -104,21 +104,21 @@ export class Sender {
 
   /** Deletes what the hub has stored, and goes on. */
   async acknowledge(ack: Ack): Promise<void> {
-    const { outbox, failPoint = noFailPoint } = this.#options
+    const { outbox, clock, failPoint = noFailPoint } = this.#options
     if (ack.session !== outbox.session) return
     failPoint('before trim')
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
     failPoint('after trim')
-    let bytes = 0
-    for (const unit of this.#units) {
-      const stored = unit.seqs.every(seq => hasSeq(ack, seq))
-      if (stored && unit.skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last))) {
-        this.#forget(unit)
-        bytes += unit.bytes
-      }
-    }
-    if (bytes > 0) this.#bandwidth.acknowledged(bytes, this.#options.clock.monotonic(), this.#units.size > 0)
+    const arrived = [...this.#units].filter(
+      ({ seqs, skipped }) =>
+        seqs.every(seq => hasSeq(ack, seq)) &&
+        skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last)),
+    )
+    for (const unit of arrived) this.#forget(unit)
+    const bytes = arrived.reduce((sum, unit) => sum + unit.bytes, 0)
+    const departures = arrived.map(({ departure }) => departure)
+    this.#bandwidth.acknowledged(departures, bytes, clock.monotonic())
     if (this.#silences > 0) this.#liveFrom = outbox.next
     this.#silences = 0
     this.#wake()
@@ -179,7 +179,6 @@ export class Sender {
     }
     if (late === 0) return
     this.#silences++
-    this.#bandwidth.lost()
     this.#options.log.warn({ records: late, silences: this.#silences }, 'no ack in time; sending again')
   }
 
@@ -253,13 +252,13 @@ export class Sender {
     return encodeMessagePack({ v: 1, session: this.#options.outbox.session, dtype: 'f32', ...batch })
   }
 
-  #send(type: 'emb' | 'event', payload: Uint8Array, unit: Omit<Unit, 'overdueMs' | 'bytes'>): boolean {
+  #send(type: 'emb' | 'event', payload: Uint8Array, unit: Pick<Unit, 'seqs' | 'skipped' | 'live'>): boolean {
     const { clock, publish, log, failPoint = noFailPoint } = this.#options
     const patience = 2 ** Math.min(this.#silences, MAX_SILENCE_DOUBLINGS)
     const nowMs = clock.monotonic()
     const overdueMs = nowMs + this.#settings.ackTimeoutSeconds * 1000 * patience
-    const sent = { ...unit, bytes: payload.byteLength, overdueMs }
-    this.#bandwidth.sent(nowMs)
+    const departure = this.#bandwidth.depart(nowMs)
+    const sent = { ...unit, bytes: payload.byteLength, departure, overdueMs }
     this.#units.add(sent)
     for (const seq of unit.seqs) this.#inFlight.add(seq)
     // A broken connection comes to `down`; the records are still in the outbox.

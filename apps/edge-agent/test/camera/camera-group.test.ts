@@ -104,3 +104,12 @@ it.each([
   const cameras = [{ name: 'gate', source: 'folder:a', thumbnails: own }]
   expect(effectiveCameras(agentSettings({ thumbnails, cameras }))[0]!.thumbnails).toBe(expected)
 })
+
+it.each([
+  ['full', 'blurred', 'blurred'],
+  ['blurred', 'full', 'blurred'],
+  ['full', 'full', 'full'],
+])('thumbnail detail: %s for all and %s for one camera is %s', (thumbnailDetail, own, expected) => {
+  const cameras = [{ name: 'gate', source: 'folder:a', thumbnailDetail: own }]
+  expect(effectiveCameras(agentSettings({ thumbnailDetail, cameras }))[0]!.thumbnailDetail).toBe(expected)
+})

@@ -8,6 +8,9 @@ import {
   signingKeyId,
 } from '@sightline/core'
 
+export { compiledRule } from '../../../../test/support/compiled-rule.ts'
+export { seededRandom as seeded } from '../../../../test/support/vectors.ts'
+
 export const FINGERPRINT = 'test-model:0123456789ab'
 export const RULES_TOPIC = rulesTopic('site', 'all', FINGERPRINT)
 
@@ -43,17 +46,6 @@ export function signed(bundle: Uint8Array, options: Signing = {}): Uint8Array {
   })
 }
 
-/** A small seeded generator (mulberry32), so that a failing case can be run again. */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 export function unit(values: readonly number[]): Float32Array {
   const norm = Math.hypot(...values)
   return Float32Array.from(values, value => value / norm)
@@ -72,30 +64,6 @@ export function randomUnit(
       centre === undefined ? gaussian() : centre[i]! + (gaussian() * spread) / Math.sqrt(dim),
     ),
   )
-}
-
-export function compiledRule(change: Partial<CompiledRule> = {}): CompiledRule {
-  return {
-    id: 'fire',
-    name: 'Fire',
-    category: 'safety/fire',
-    severity: 'high',
-    positives: [0],
-    negatives: [],
-    positiveExamples: [],
-    negativeExamples: [],
-    on: 0.7,
-    off: 0.5,
-    minSimilarity: 0.1,
-    minExampleSimilarity: 0.8,
-    minFrames: 1,
-    windowSeconds: 0,
-    offDelaySeconds: 0,
-    cooldownSeconds: 0,
-    cameras: ['*'],
-    actions: [],
-    ...change,
-  } as CompiledRule
 }
 
 export interface BundleParts {

@@ -23,8 +23,29 @@ export interface Hit extends Frame {
   readonly similarity: number
   /** Probability. */
   readonly score: number
+  /** Share of typical stored frames that are less similar. */
+  readonly percentile: number
+  /** Standard deviations above typical stored frames. */
+  readonly zScore: number
   /** Frames of its camera that look the same and were left out; when variety was asked for. */
   readonly alike?: number
+}
+
+/** What one part of a question does for or against a frame. */
+export interface Contribution {
+  readonly role: 'positive' | 'negative'
+  /** The words, the id of the frame, `image` or `vector`. */
+  readonly subject: string
+  readonly weight: number
+  readonly similarity: number
+  /** Its part of the frame's similarity: all add up to it. */
+  readonly contribution: number
+  /** Of the sum of the contributions' sizes. */
+  readonly share: number
+}
+
+export interface ExplainedHit extends Hit {
+  readonly contributions: readonly Contribution[]
 }
 
 /** Of one camera, each side nearest first. */
@@ -39,11 +60,28 @@ export interface SearchHistogram {
   readonly buckets: readonly { readonly at: string; readonly count: number }[]
 }
 
+export interface FacetValue {
+  readonly value: string
+  readonly count: number
+}
+
+/** Where and when the candidates are, most frequent first. */
+export interface SearchFacets {
+  readonly site: readonly FacetValue[]
+  /** `site/node`. */
+  readonly node: readonly FacetValue[]
+  /** `site/node/camera`. */
+  readonly camera: readonly FacetValue[]
+  /** Ids of rules that fired. */
+  readonly rule: readonly FacetValue[]
+  readonly histogram: SearchHistogram
+}
+
 export interface SearchAnswer {
   readonly hits: readonly Hit[]
   /** For the next page; null after the last. */
   readonly nextCursor: string | null
-  readonly facets?: { readonly histogram: SearchHistogram }
+  readonly facets?: SearchFacets
   readonly tookMs: number
   readonly model: { readonly name: string; readonly fingerprint: string }
 }
@@ -95,6 +133,10 @@ export interface NodeCamera {
   readonly camera: string
   readonly status: 'starting' | 'running' | 'failed'
   readonly lastFrameAt: string | null
+  /** Frames that the camera gave of late. */
+  readonly framesPerSecond?: number
+  /** Frame in to verdicts recorded. */
+  readonly decisionP95Ms?: number
   readonly error?: string
 }
 
@@ -147,6 +189,8 @@ export interface SystemInfo {
     readonly notice: string
     readonly cannot: readonly string[]
   }
+  /** Whether the hub fetches pictures from addresses. */
+  readonly searchByUrl: boolean
   readonly counts: Readonly<Record<string, number>>
   readonly index: Readonly<Record<string, number>>
   readonly ingest: Readonly<Record<string, number>>
@@ -214,17 +258,24 @@ export interface FrameFilter {
   readonly site?: string
   readonly node?: string
   readonly camera?: string
+  readonly rule?: string
+  /** Whether that rule fired; without a rule, whether any did. */
+  readonly fired?: boolean
   /** Captured at or after. */
   readonly from?: string
   /** Captured before. */
   readonly to?: string
 }
 
-/** What a standing search looks for. */
-export interface SavedQuestion {
+/** What is looked for, without a picture. */
+export interface Question {
   readonly text?: string
   readonly id?: string
   readonly negatives?: readonly { readonly text: string }[]
+}
+
+/** What a standing search looks for. */
+export interface SavedQuestion extends Question {
   readonly filter?: FrameFilter
 }
 

@@ -1,12 +1,14 @@
 import type {
   AuditEntry,
   DriftAnswer,
+  ExplainedHit,
   FleetNode,
   Frame,
   FrameFilter,
   Incident,
   Neighbours,
   QuarantineEntry,
+  Question,
   ReviewQueue,
   ReviewVerdict,
   Rule,
@@ -123,7 +125,7 @@ export class ApiClient {
       ...(diversity === undefined ? {} : { diversity: String(diversity) }),
       ...(facets === undefined ? {} : { facets: String(facets) }),
       ...(cursor === undefined ? {} : { cursor }),
-      ...filter,
+      ...simpleFilter(filter),
     }
     if ('text' in subject && negatives.length === 0) {
       return this.#get('/search', { text: subject.text, ...simple }, signal)
@@ -140,7 +142,16 @@ export class ApiClient {
     return this.#request('/search', { method: 'POST', body: form, ...abortable(signal) })
   }
 
-  async frames(query: FrameFilter & { limit: number }, signal?: AbortSignal): Promise<readonly Frame[]> {
+  /** Why a frame answers a question: what each part of it contributes. */
+  async explain(frame: string, question: Question, signal?: AbortSignal): Promise<ExplainedHit> {
+    return this.#send('POST', '/explain', { frame, ...question }, signal)
+  }
+
+  /** `each`: the newest of every camera. */
+  async frames(
+    query: FrameFilter & { limit: number; each?: 'camera' },
+    signal?: AbortSignal,
+  ): Promise<readonly Frame[]> {
     const { limit, ...filter } = query
     const answer = await this.#get<{ frames: readonly Frame[] }>(
       '/frames',
@@ -194,6 +205,17 @@ export class ApiClient {
     return this.#get('/system', {}, signal)
   }
 
+  /** JPEG of a picture elsewhere, by its address. */
+  async fetchPicture(url: string): Promise<Blob> {
+    const response = await this.#answer(`${BASE}/search/picture`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ url }),
+    })
+    if (response.ok) return await response.blob()
+    throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+  }
+
   /** For routes that one page alone asks. */
   async read<T>(path: string, signal?: AbortSignal): Promise<T> {
     return this.#get(path, {}, signal)
@@ -201,6 +223,15 @@ export class ApiClient {
 
   async write<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body: unknown): Promise<T> {
     return this.#send(method, path, body)
+  }
+
+  /** A body that is not JSON. */
+  async send<T>(
+    method: 'POST' | 'PUT',
+    path: string,
+    { body, type, signal }: { readonly body: string; readonly type: string; readonly signal: AbortSignal },
+  ): Promise<T> {
+    return this.#request(path, { method, headers: { 'content-type': type }, body, signal })
   }
 
   async savedSearches(signal?: AbortSignal): Promise<readonly SavedSearch[]> {
@@ -286,6 +317,11 @@ export class ApiClient {
       throw new ApiError(offlineFailure())
     }
   }
+}
+
+/** As a form and an address carry it. */
+function simpleFilter({ fired, ...names }: FrameFilter): Record<string, string> {
+  return fired === undefined ? names : { ...names, fired: String(fired) }
 }
 
 function abortable(signal: AbortSignal | undefined): RequestInit {

@@ -76,6 +76,16 @@ export function bytes(value: number): string {
   return `${unit === 0 || size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
 }
 
+/** Things per second, or per minute where they are rare: "25/s", "2.1/s", "0.5/s", "3/min". */
+export function rate(perSecond: number): string {
+  if (perSecond > 0 && perSecond < 0.1) return `${decimal(perSecond * 60)}/min`
+  return `${decimal(perSecond)}/s`
+}
+
+function decimal(value: number): string {
+  return value < 10 ? String(Number(value.toFixed(1))) : String(Math.round(value))
+}
+
 /** A duration in milliseconds that a machine measured: "8.4 ms", "120 ms", "1.3 s". */
 export function millis(value: number): string {
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`

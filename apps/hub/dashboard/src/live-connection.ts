@@ -2,7 +2,7 @@
 
 export type LiveState = 'connecting' | 'live' | 'lost'
 
-export const LIVE_EVENTS = ['frame', 'incident', 'node'] as const
+export const LIVE_EVENTS = ['frame', 'incident', 'node', 'saved-search'] as const
 export type LiveEventName = (typeof LIVE_EVENTS)[number]
 
 /** The part of EventSource that is used. */

@@ -2,6 +2,7 @@ import { type ApiClient, type ApiError, asApiError } from './api.ts'
 import type { FleetNode, Frame, Incident } from './api-types.ts'
 import { type EventStream, LiveConnection, type LiveEventName, type LiveState } from './live-connection.ts'
 import { cameraKey } from './search-query.ts'
+import { type SavedSearchEvent, type TickerHit, withHit } from './ticker.ts'
 
 /** What the page knows of the present. Replaced, never changed, so that views can compare by reference. */
 export interface LiveView {
@@ -14,6 +15,8 @@ export interface LiveView {
   /** Newest first by start. */
   readonly incidents: readonly Incident[]
   readonly nodes: ReadonlyMap<string, FleetNode>
+  /** What saved searches found while the page was open, newest first. */
+  readonly hits: readonly TickerHit[]
   /** The newest incident that began while the page was open. */
   readonly announced: Incident | undefined
 }
@@ -26,7 +29,6 @@ export interface LiveStoreOptions {
 
 const MAX_INCIDENTS = 100
 const MAX_CAMERAS = 500
-const SNAPSHOT_FRAMES = 200
 /** Many cameras send several frames a second; the page is redrawn four times. */
 const REDRAW_MS = 250
 const SNAPSHOT_RETRY_MS = 5000
@@ -42,9 +44,12 @@ export class LiveStore {
     frames: new Map(),
     incidents: [],
     nodes: new Map(),
+    hits: [],
     announced: undefined,
   }
   #pending: Partial<LiveView> = {}
+  /** The frames that wait to be shown: nobody has seen this map yet, so it may change. */
+  #arriving: Map<string, Frame> | undefined
   #redrawing = false
   #cancelSnapshot: () => void = () => {}
 
@@ -89,15 +94,16 @@ export class LiveStore {
     this.#cancelSnapshot()
     try {
       const [frames, incidents, nodes] = await Promise.all([
-        api.frames({ limit: SNAPSHOT_FRAMES }),
+        api.frames({ limit: MAX_CAMERAS, each: 'camera' }),
         api.incidents(MAX_INCIDENTS),
         api.nodes(),
       ])
       const { frames: known, incidents: knownIncidents } = this.#latest
+      this.#arriving = withFrames(known, frames)
       this.#change({
         loaded: true,
         error: undefined,
-        frames: withFrames(known, frames),
+        frames: this.#arriving,
         incidents: withIncidents(knownIncidents, incidents),
         nodes: new Map(nodes.map(node => [nodeKey(node), node])),
       })
@@ -108,19 +114,25 @@ export class LiveStore {
   }
 
   #take(name: LiveEventName, data: unknown): void {
-    const { frames, incidents, nodes, loaded } = this.#latest
-    if (name === 'frame') this.#change({ frames: withFrames(frames, [data as Frame]) })
-    else if (name === 'node') {
+    if (name === 'frame') {
+      this.#arriving ??= new Map(this.#latest.frames)
+      addFrame(this.#arriving, data as Frame)
+      this.#change({ frames: this.#arriving })
+    } else if (name === 'node') {
       const node = data as FleetNode
-      this.#change({ nodes: new Map(nodes).set(nodeKey(node), node) })
-    } else {
-      const incident = data as Incident
-      const begun = loaded && incident.endedAt === null && !incidents.some(({ id }) => id === incident.id)
-      this.#change({
-        incidents: withIncidents(incidents, [incident]),
-        ...(begun ? { announced: incident } : {}),
-      })
-    }
+      this.#change({ nodes: new Map(this.#latest.nodes).set(nodeKey(node), node) })
+    } else if (name === 'saved-search') {
+      this.#change({ hits: withHit(this.#latest.hits, data as SavedSearchEvent) })
+    } else this.#takeIncident(data as Incident)
+  }
+
+  #takeIncident(incident: Incident): void {
+    const { incidents, loaded } = this.#latest
+    const begun = loaded && incident.endedAt === null && !incidents.some(({ id }) => id === incident.id)
+    this.#change({
+      incidents: withIncidents(incidents, [incident]),
+      ...(begun ? { announced: incident } : {}),
+    })
   }
 
   get #latest(): LiveView {
@@ -135,6 +147,7 @@ export class LiveStore {
       this.#redrawing = false
       this.#view = this.#latest
       this.#pending = {}
+      this.#arriving = undefined
       for (const listener of this.#listeners) listener()
     }, REDRAW_MS)
   }
@@ -147,14 +160,16 @@ export function nodeKey({ site, node }: { readonly site: string; readonly node: 
 /** The newest frame of each camera by device time: frames replayed after an outage do not cover the present. */
 export function withFrames(known: ReadonlyMap<string, Frame>, arrived: readonly Frame[]): Map<string, Frame> {
   const frames = new Map(known)
-  for (const frame of arrived) {
-    const key = cameraKey(frame)
-    const shown = frames.get(key)
-    if (shown === undefined ? frames.size < MAX_CAMERAS : shown.capturedAt <= frame.capturedAt) {
-      frames.set(key, frame)
-    }
-  }
+  for (const frame of arrived) addFrame(frames, frame)
   return frames
+}
+
+function addFrame(frames: Map<string, Frame>, frame: Frame): void {
+  const key = cameraKey(frame)
+  const shown = frames.get(key)
+  if (shown === undefined ? frames.size < MAX_CAMERAS : shown.capturedAt <= frame.capturedAt) {
+    frames.set(key, frame)
+  }
 }
 
 /** Each incident once, in its newest state, newest start first. */

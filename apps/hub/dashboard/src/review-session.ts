@@ -50,7 +50,7 @@ export function openCount({ items, verdicts }: ReviewSession): number {
   return items.filter(({ id }) => !verdicts.has(id)).length
 }
 
-export type ReviewKey = 'next' | 'previous' | 'confirm' | 'dismiss' | 'undo'
+export type ReviewKey = 'next' | 'previous' | 'confirm' | 'dismiss' | 'relabel' | 'undo'
 
 const KEYS: Readonly<Record<string, ReviewKey>> = {
   j: 'next',
@@ -59,6 +59,7 @@ const KEYS: Readonly<Record<string, ReviewKey>> = {
   ArrowUp: 'previous',
   c: 'confirm',
   d: 'dismiss',
+  r: 'relabel',
   u: 'undo',
 }
 

@@ -24,6 +24,7 @@ export interface RuleChange {
 
 export interface RuleTarget {
   readonly site: string
+  readonly group: string
   /** Of the rules that were last sent there. */
   readonly version: number | null
   readonly devices: readonly {
@@ -46,6 +47,26 @@ export interface Learnt {
   readonly eceAfter: number | null
 }
 
+/** How often reviewers agreed with a rule. */
+export interface RuleRecord {
+  readonly rule: string
+  readonly reviewed: number
+  readonly confirmed: number
+}
+
+/** What would be said of rules that are not in force. */
+export interface RulesCheck {
+  readonly faults: readonly {
+    readonly path: string
+    readonly message: string
+    readonly line?: number
+    readonly column?: number
+  }[]
+  readonly warnings: RulesDocument['warnings']
+  /** With their defaults; none when there are faults. */
+  readonly rules: readonly Rule[]
+}
+
 export async function rulePacks(api: ApiClient, signal: AbortSignal): Promise<readonly RulePack[]> {
   return (await api.read<{ packs: readonly RulePack[] }>('/rule-packs', signal)).packs
 }
@@ -65,10 +86,39 @@ export function restoreRules(api: ApiClient, version: number): Promise<RulesDocu
   return api.write('POST', `/rules/versions/${version}/restore`, {})
 }
 
-export async function ruleTargets(api: ApiClient, signal: AbortSignal): Promise<readonly RuleTarget[]> {
-  return (await api.read<{ targets: readonly RuleTarget[] }>('/rules/targets', signal)).targets
+export interface RuleTargets {
+  /** Of the rules in force. */
+  readonly version: number
+  readonly targets: readonly RuleTarget[]
+}
+
+export function ruleTargets(api: ApiClient, signal: AbortSignal): Promise<RuleTargets> {
+  return api.read('/rules/targets', signal)
 }
 
 export async function learnt(api: ApiClient, signal: AbortSignal): Promise<readonly Learnt[]> {
   return (await api.read<{ rules: readonly Learnt[] }>('/rules/learning', signal)).rules
+}
+
+export async function ruleRecords(api: ApiClient, signal: AbortSignal): Promise<readonly RuleRecord[]> {
+  return (await api.read<{ records: readonly RuleRecord[] }>('/review/records', signal)).records
+}
+
+/** @throws ApiError RULES_INVALID, with the line in the message, when it is no YAML at all */
+export function checkRules(api: ApiClient, yaml: string, signal: AbortSignal): Promise<RulesCheck> {
+  return api.send('POST', '/rules/check', { body: yaml, type: 'application/yaml', signal })
+}
+
+export async function rulesVersion(
+  api: ApiClient,
+  version: number,
+  signal: AbortSignal,
+): Promise<readonly Rule[]> {
+  return (await api.read<{ rules: readonly Rule[] }>(`/rules/versions/${version}`, signal)).rules
+}
+
+export const ALL_RULES_FILE = '/api/v1/rules?format=yaml'
+
+export function ruleFile(id: string): string {
+  return `/api/v1/rules/${encodeURIComponent(id)}?format=yaml`
 }

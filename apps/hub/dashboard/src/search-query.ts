@@ -5,7 +5,11 @@ export interface SearchQuery {
   readonly text: string
   /** Frame to find more like. */
   readonly like: string
-  readonly camera: CameraRef | undefined
+  readonly source: Source
+  /** Frames on which this rule fired. */
+  readonly rule: string
+  /** Without a rule: frames on which any fired, or none. */
+  readonly fired: Fired
   readonly range: Range
   /** Local date-times as `<input type=datetime-local>` gives them; used when the range is `custom`. */
   readonly from: string
@@ -17,6 +21,12 @@ export interface CameraRef {
   readonly node: string
   readonly camera: string
 }
+
+/** Everything, a site, a device of it, or a camera of that. */
+export type Source = Partial<CameraRef>
+
+const FIRED = ['', 'yes', 'no'] as const
+export type Fired = (typeof FIRED)[number]
 
 const HOUR = 3_600_000
 
@@ -30,35 +40,49 @@ export const RANGES = {
 } as const
 export type Range = keyof typeof RANGES
 
+/** What takes all filters away and leaves the question. */
+export const NO_FILTERS = { source: {}, rule: '', fired: '', range: 'any', from: '', to: '' } as const
+
 type Params = Readonly<Record<string, string | undefined>>
 
 export function parseQuery(params: Params): SearchQuery {
-  const { site, node, camera } = params
   const range = params.range ?? ''
   return {
     text: params.text ?? '',
     like: params.like ?? '',
-    camera: site && node && camera ? { site, node, camera } : undefined,
+    source: sourceOf(params),
+    rule: params.rule ?? '',
+    fired: FIRED.find(each => each === params.fired) ?? '',
     range: Object.hasOwn(RANGES, range) ? (range as Range) : 'any',
     from: params.from ?? '',
     to: params.to ?? '',
   }
 }
 
-export function queryParams({ text, like, camera, range, from, to }: SearchQuery): Record<string, string> {
+export function queryParams(query: SearchQuery): Record<string, string> {
+  const { text, like, source, rule, fired, range, from, to } = query
   return {
     text,
     like,
-    ...camera,
+    ...source,
+    rule,
+    fired,
     range: range === 'any' ? '' : range,
     ...(range === 'custom' ? { from, to } : {}),
   }
 }
 
-export function queryFilter({ camera, range, from, to }: SearchQuery, now: number): FrameFilter {
-  if (range === 'custom') return { ...camera, ...isoOf('from', from), ...isoOf('to', to) }
+export function queryFilter(query: SearchQuery, now: number): FrameFilter {
+  const { range, from, to } = query
+  if (range === 'custom') return { ...lastingFilter(query), ...isoOf('from', from), ...isoOf('to', to) }
   const { millis } = RANGES[range]
-  return { ...camera, ...(millis === 0 ? {} : { from: new Date(now - millis).toISOString() }) }
+  return { ...lastingFilter(query), ...(millis === 0 ? {} : { from: new Date(now - millis).toISOString() }) }
+}
+
+/** The filter without its time: what a standing search keeps. */
+export function lastingFilter({ source, rule, fired }: SearchQuery): FrameFilter {
+  if (rule !== '') return { ...source, rule, fired: true }
+  return { ...source, ...(fired === '' ? {} : { fired: fired === 'yes' }) }
 }
 
 /** Why a custom range cannot be searched; undefined when it can. */
@@ -72,12 +96,30 @@ export function rangeFault({ range, from, to }: SearchQuery): string | undefined
   return undefined
 }
 
-export function isFiltered({ camera, range }: SearchQuery): boolean {
-  return camera !== undefined || range !== 'any'
+export function isFiltered({ source, rule, fired, range }: SearchQuery): boolean {
+  return source.site !== undefined || rule !== '' || fired !== '' || range !== 'any'
 }
 
 export function cameraKey({ site, node, camera }: CameraRef): string {
   return `${site}/${node}/${camera}`
+}
+
+/** `site`, `site/node` or `site/node/camera`. */
+export function sourceKey({ site, node, camera }: Params): string {
+  return [site, node, camera].filter(part => part !== undefined).join('/')
+}
+
+/** The inverse of `sourceKey`: names hold no slash. */
+export function parseSource(key: string): Source {
+  const [site, node, camera] = key.split('/')
+  return sourceOf({ site, node, camera })
+}
+
+/** A device without its site, or a camera without its device, is none. */
+function sourceOf({ site, node, camera }: Params): Source {
+  if (!site) return {}
+  if (!node) return { site }
+  return camera ? { site, node, camera } : { site, node }
 }
 
 function isoOf(name: 'from' | 'to', local: string): FrameFilter {

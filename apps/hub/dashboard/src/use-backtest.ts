@@ -1,11 +1,20 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from './api.ts'
+import { ApiError, asApiError } from './api.ts'
 import type { Rule } from './api-types.ts'
-import { type BacktestProgress, type BacktestResult, backtest } from './backtest.ts'
+import {
+  type BacktestOptions,
+  type BacktestProgress,
+  type BacktestRequest,
+  type BacktestResult,
+  backtest,
+} from './backtest.ts'
 
 /** A pause in typing, after which the rule is tried. */
 const PAUSE_MS = 400
 const EXAMPLES = 12
+/** What was given up ends a moment later at the hub, which is busy until it has. */
+const BUSY_RETRY_MS = 1000
+const BUSY_RETRIES = 20
 
 export interface Trial {
   /** Of the newest rule that was tried to the end; kept while the next one runs. */
@@ -39,7 +48,7 @@ export function useBacktest(rule: Rule | undefined, days: number | undefined): T
       change({ running: true, progress: undefined })
       const from = days === undefined ? undefined : new Date(Date.now() - days * 86_400_000).toISOString()
       try {
-        const result = await backtest(
+        const result = await patiently(
           { rule: JSON.parse(question) as Rule, from, limit: EXAMPLES },
           { signal, onProgress: progress => change({ progress }) },
         )
@@ -54,4 +63,18 @@ export function useBacktest(rule: Rule | undefined, days: number | undefined): T
     }
   }, [question, days])
   return trial
+}
+
+/** @throws ApiError; the signal's reason */
+async function patiently(request: BacktestRequest, options: BacktestOptions): Promise<BacktestResult> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await backtest(request, options)
+    } catch (error) {
+      const busy = error instanceof ApiError && error.code === 'API_BUSY'
+      if (!busy || tries === BUSY_RETRIES) throw error
+    }
+    await new Promise(resolve => setTimeout(resolve, BUSY_RETRY_MS))
+    options.signal.throwIfAborted()
+  }
 }

@@ -12,7 +12,7 @@ export const VectorShape = Type.Array(Type.Number(), { minItems: 8, maxItems: 40
 const Names = (pattern: string, description: string) =>
   Type.Optional(Type.Array(Type.String({ pattern, maxLength: 200 }), { maxItems: 1000, description }))
 
-const VerdictFilter = {
+export const VerdictFilter = {
   rule: Type.Optional(
     Type.String({ minLength: 1, maxLength: 64, description: 'Judged by this rule: fired or not.' }),
   ),
@@ -32,6 +32,13 @@ export const SearchFilterShape = {
 export const SubjectShape = {
   text: Type.Optional(Text),
   image: Type.Optional(Base64Image),
+  imageUrl: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 2048,
+      description: 'Address of a picture that the hub fetches, where searchByUrl.enabled is set.',
+    }),
+  ),
   id: Type.Optional({ ...FrameId, description: 'A stored frame: more like this.' } as typeof FrameId),
   vector: Type.Optional(VectorShape),
 }
@@ -67,7 +74,7 @@ const GroupBy = Type.Optional(
   Type.Enum([...GROUPINGS], { description: 'One group a camera, incident or stretch of time (UTC).' }),
 )
 const Facets = Type.Optional(
-  Type.Boolean({ description: 'Count the candidates by site, camera, rule, day and time.' }),
+  Type.Boolean({ description: 'Count the candidates by site, device, camera, rule, day and time.' }),
 )
 
 /** Fields that a query string or a form can carry. */
@@ -167,6 +174,7 @@ export const SearchAnswer = Type.Object({
     Type.Object(
       {
         site: FacetValues,
+        node: FacetValues,
         camera: FacetValues,
         rule: FacetValues,
         day: FacetValues,

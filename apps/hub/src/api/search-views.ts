@@ -62,10 +62,11 @@ export function hitView({ frame, contributions, ...measures }: SearchHit) {
   }
 }
 
-function facetsView({ site, camera, rule, day, histogram }: NonNullable<SearchResult['facets']>) {
+function facetsView({ site, node, camera, rule, day, histogram }: NonNullable<SearchResult['facets']>) {
   const { bucketMs, buckets } = histogram
   return {
     site: [...site],
+    node: [...node],
     camera: [...camera],
     rule: [...rule],
     day: [...day],

@@ -10,6 +10,7 @@ import type { ModelStoreFiles } from '@sightline/models/store/model-store.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { People } from '../auth/people.ts'
 import type { DriftReport } from '../drift/drift-report.ts'
+import type { PictureFetcher } from '../fetch/picture-fetcher.ts'
 import type { Commands } from '../fleet/commands.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
 import type { Shadow } from '../fleet/shadow.ts'
@@ -20,7 +21,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Backtest } from '../moderation/backtest.ts'
 import type { Moderator } from '../moderation/moderator.ts'
 import type { ReviewDesk } from '../moderation/review-desk.ts'
-import type { Eraser } from '../retention/eraser.ts'
+import type { Forgetter } from '../privacy/forgetter.ts'
 import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { SavedSearches } from '../search/saved-searches.ts'
@@ -47,20 +48,19 @@ import { keyRoutes } from './routes/keys.ts'
 import { modelRoutes } from './routes/models.ts'
 import { moderationRoutes } from './routes/moderations.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
+import { questionRoutes } from './routes/questions.ts'
 import { reviewRoutes } from './routes/review.ts'
 import { exampleRoutes } from './routes/rule-examples.ts'
 import { ruleFleetRoutes } from './routes/rule-fleet.ts'
 import { rulePackRoutes } from './routes/rule-packs.ts'
 import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
-import { savedSearchRoutes, savedSearchView } from './routes/saved-searches.ts'
-import { searchRoutes } from './routes/search.ts'
+import { savedSearchView } from './routes/saved-searches.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
-import { zeroShotRoutes } from './routes/zero-shot.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
 import { frameView, incidentView, nodeView } from './views.ts'
@@ -87,10 +87,11 @@ export interface ApiParts {
   readonly ruleParts: Omit<RuleParts, 'rules' | 'learner'>
   readonly audit: AuditLog
   readonly devices: DeviceRouteParts
-  readonly eraser: Eraser
+  readonly forgetter: Forgetter
   readonly people: People
   readonly saved: SavedSearches
   readonly importer: Importer
+  readonly pictures: PictureFetcher
   readonly drift: DriftReport
   readonly storage: StorageParts
   readonly clock: Pick<Clock, 'now'>
@@ -160,7 +161,7 @@ export class HttpApi implements Service {
   async #build(): Promise<FastifyInstance> {
     const { settings, log, parts, metrics, version, tls } = this.#options
     const { store, model, index, ingest, rules, search, models } = parts
-    const { moderator, backtest, reviews, ruleParts, eraser, people } = parts
+    const { moderator, backtest, reviews, ruleParts, forgetter, people } = parts
     const { shadow, commands, health } = parts
     const context = tls.contextFor(settings.host)
     const cookie = new SessionCookie({ secure: tls.terminated || context !== undefined })
@@ -194,13 +195,14 @@ export class HttpApi implements Service {
     })
     await app.register(
       async api => {
-        await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
-        await api.register(savedSearchRoutes, { saved: parts.saved, store, clock: parts.clock })
-        await api.register(zeroShotRoutes, { search })
+        await api.register(questionRoutes, {
+          ...{ search, saved: parts.saved, store, pictures: parts.pictures, clock: parts.clock },
+          seconds: metrics.searchSeconds,
+        })
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
-        await api.register(eraseRoutes, { eraser, audit: parts.audit, desk: parts.devices.desk })
+        await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(shadowRoutes, { shadow, commands, store })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })
@@ -224,6 +226,7 @@ export class HttpApi implements Service {
           model,
           index,
           version,
+          searchByUrl: parts.pictures.enabled,
           ingested: () => ({ ...ingest.stats }),
         })
         const openapi = { config: { role: 'viewer', limited: true }, schema: { hide: true } } as const

@@ -11,6 +11,8 @@ import {
   nodeTopic,
 } from '@sightline/core'
 import type { Publish } from '../ingest/ack-sender.ts'
+import { sourceMatches, timeMatches } from '../store/frame-filter.ts'
+import type { FrameFilter } from '../store/record-store.ts'
 import type { CommandRow, FleetTables } from './fleet-tables.ts'
 import { keyOf } from './shadow.ts'
 
@@ -101,6 +103,38 @@ export class Commands {
     return found.value
   }
 
+  /** Results of commands, pictures and logs, that tell of what the filter names: how many there are. */
+  countResults(filter: FrameFilter): number {
+    return this.#results(filter).length
+  }
+
+  /** Takes them out of the commands, which stay; resolves with how many there were. @throws STORE_FAILED */
+  forgetResults(filter: FrameFilter): Promise<number> {
+    const { tables } = this.#options
+    return tables.write(() => {
+      const found = this.#results(filter)
+      for (const { key, value } of found) tables.commands.put(key, withoutResults(value))
+      return found.length
+    })
+  }
+
+  #results(filter: FrameFilter): { key: Key; value: CommandRow }[] {
+    return [...this.#options.tables.commands.getRange()].filter(({ key: [device, issuedAt], value }) => {
+      if (!value.replies.some(({ result }) => result !== undefined)) return false
+      const [site = '', node = ''] = device.split('~')
+      // A log is of no camera, so only what names none takes it along.
+      const { camera } = value.command.args
+      if (typeof camera === 'string')
+        return sourceMatches(filter, { site, node, camera }) && timeMatches(filter, issuedAt)
+      const named = filter.camera ?? filter.cameras
+      return (
+        named === undefined &&
+        sourceMatches(filter, { site, node, camera: '' }) &&
+        timeMatches(filter, issuedAt)
+      )
+    })
+  }
+
   /** Of one that was never answered, time decides. */
   statusOf({ command, replies }: CommandRow): CommandStatus {
     const last = replies.at(-1)
@@ -146,7 +180,7 @@ export class Commands {
       at++
       if (at > MAX_COMMANDS) commands.remove(key)
       else if (at > MAX_RESULTS && value.replies.some(({ result }) => result !== undefined))
-        commands.put(key, { ...value, replies: value.replies.map(({ result: _gone, ...rest }) => rest) })
+        commands.put(key, withoutResults(value))
     }
   }
 
@@ -161,6 +195,10 @@ export class Commands {
   #tell(address: Address, row: CommandRow): void {
     for (const listener of this.#listeners) listener(address, row)
   }
+}
+
+function withoutResults(row: CommandRow): CommandRow {
+  return { ...row, replies: row.replies.map(({ result: _gone, ...rest }) => rest) }
 }
 
 function isFinal(reply: CommandReply | undefined): boolean {

@@ -51,10 +51,26 @@ export function observeNodes({ registry, nodes, version }: NodeMetricsOptions): 
     'Of those, cameras that give no frames.',
     ({ state }) => state?.cameras.filter(({ status }) => status === 'failed').length ?? null,
   )
-  perNode('outbox_bytes', 'What the device still has to send.', ({ stats }) => stats?.outboxBytes ?? null)
+  perNode('outbox_records', 'What the device still has to send.', ({ stats }) => stats?.outboxRecords ?? null)
+  perNode('outbox_bytes', 'Their disk space.', ({ stats }) => stats?.outboxBytes ?? null)
+  perNode(
+    'outbox_limit_bytes',
+    'Disk space beyond which the device gives records up.',
+    ({ stats }) => stats?.outboxMaxBytes ?? null,
+  )
   perNode(
     'outbox_dropped_records',
     'Records that the device gave up for want of space, since its outbox was made.',
     ({ stats }) => stats?.outboxDropped ?? null,
+  )
+  perNode(
+    'outbox_dropped_events',
+    'Of those, steps of incidents.',
+    ({ stats }) => stats?.outboxDroppedEvents ?? null,
+  )
+  perNode(
+    'outbox_dropped_thumbnails',
+    'Frames that gave up their thumbnail for want of space.',
+    ({ stats }) => stats?.outboxDroppedThumbnails ?? null,
   )
 }

@@ -33,11 +33,7 @@ export class FlatIndex implements VectorIndex {
   }
 
   async ords(after: number, limit: number): Promise<number[]> {
-    const found: number[] = []
-    for (const { block, from, to } of this.#rows.snapshot())
-      for (let row = from; row < to && found.length < limit; row++)
-        if (block.ords[row]! > after && block.dead[row] === 0) found.push(block.ords[row]!)
-    return found
+    return this.#rows.ordsAfter(after, limit)
   }
 
   async search({ vector, k, filter }: IndexQuery): Promise<IndexHit[]> {

@@ -7,13 +7,12 @@ import { type NameTable, openNameTable } from './name-table.ts'
 import { type OpenIndexOptions, openIndex } from './open-index.ts'
 import { removeMissing } from './reconcile.ts'
 import { Reopening } from './reopening.ts'
+import { framesAfter, StoredNews } from './stored-news.ts'
 import { Timings } from './timings.ts'
 import type { IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
-/** News of frames that wait while others are added; more are read from the store. */
-const MAX_PENDING = 4096
 /** Searches that are remembered for the recall probe. */
 const RECENT_QUERIES = 32
 /** Catching up waits for the graph builder beyond so many vectors in the exact tail. */
@@ -58,9 +57,7 @@ export class IndexKeeper implements Service {
   #changes = 0
   readonly #timings = new Timings()
   readonly #recent: IndexQuery[] = []
-  /** Frames that follow on what was seen, and whether some did not: then the store is read. */
-  #pending: EmbeddedFrame[] = []
-  #missed = false
+  readonly #news = new StoredNews()
   #working: Promise<void> | undefined
   #adding: Promise<void> = Promise.resolve()
   #unsubscribe: () => void = () => {}
@@ -92,7 +89,10 @@ export class IndexKeeper implements Service {
   async start(): Promise<void> {
     const { settings, ingest, log } = this.#options
     this.#names = openNameTable(join(settings.dir, 'sources.json'), log)
-    this.#unsubscribe = ingest.on('stored', result => this.#take(result.frames))
+    this.#unsubscribe = ingest.on('stored', ({ frames }) => {
+      this.#news.take(frames, this.#seen)
+      this.#work()
+    })
     await this.#reopening.start()
   }
 
@@ -105,8 +105,7 @@ export class IndexKeeper implements Service {
     this.#index = index
     this.#restart()
     log.info({ ...index.stats(), missing: store.lastOrd() - this.#seen }, 'index opened')
-    this.#missed = true
-    this.#work()
+    this.#catchUp()
   }
 
   async stop(): Promise<void> {
@@ -119,8 +118,7 @@ export class IndexKeeper implements Service {
 
   /** Resolves when the index holds all that was stored at the time of the call. */
   async caughtUp(): Promise<void> {
-    this.#missed = true
-    this.#work()
+    this.#catchUp()
     await this.#working
   }
 
@@ -150,10 +148,7 @@ export class IndexKeeper implements Service {
     this.#reopening.check()
     if (index === undefined || !this.#filled) throw notReady()
     const hits = await index.search(query)
-    if (index.lastOrd < this.#indexed) {
-      this.#missed = true
-      this.#work()
-    }
+    if (index.lastOrd < this.#indexed) this.#catchUp()
     return hits
   }
 
@@ -178,8 +173,7 @@ export class IndexKeeper implements Service {
       if (!isFault(error, 'INDEX_UNAVAILABLE')) throw error
       // The store has them no more: that is compared before the index counts as complete again.
       this.#complete = false
-      this.#missed = true
-      this.#work()
+      this.#catchUp()
     }
     this.#changes++
   }
@@ -201,12 +195,9 @@ export class IndexKeeper implements Service {
     })
   }
 
-  /** What was just stored waits to be added when it follows at once on what is known, else the store is read. */
-  #take(frames: readonly EmbeddedFrame[]): void {
-    const next = (this.#pending.at(-1)?.ord ?? this.#seen) + 1
-    const follows = frames.every((frame, i) => frame.ord === next + i)
-    if (follows && this.#pending.length < MAX_PENDING) this.#pending.push(...frames)
-    else this.#missed = true
+  /** What is stored is compared with what was seen. */
+  #catchUp(): void {
+    this.#news.miss()
     this.#work()
   }
 
@@ -215,14 +206,14 @@ export class IndexKeeper implements Service {
     this.#working = this.#takeIn()
       .catch(error => {
         // They are in the store: the next stored frame finds the gap, which those that wait would hide.
-        this.#pending = []
+        this.#news.drain()
         if (isFault(error, 'INDEX_UNAVAILABLE')) this.#lose(error)
         else this.#options.log.error({ err: error }, 'frames not indexed')
       })
       .finally(() => {
         this.#working = undefined
         // What came between the last look and now would else wait for the next stored frame.
-        if (this.#missed || this.#pending.length > 0) this.#work()
+        if (!this.#news.isEmpty) this.#work()
       })
   }
 
@@ -238,21 +229,22 @@ export class IndexKeeper implements Service {
   /** Begins at once, so that what is stored is found at once where the index can do that. */
   async #takeIn(): Promise<void> {
     while (!this.#stopped) {
-      if (this.#missed || this.#index!.lastOrd < this.#indexed) await this.#scan()
-      else if (this.#pending.length > 0) await this.#add(this.#pending.splice(0))
-      else return
+      if (this.#news.missed || this.#index!.lastOrd < this.#indexed) await this.#scan()
+      else if (this.#news.isEmpty) return
+      else await this.#add(this.#news.drain())
     }
   }
 
   async #scan(): Promise<void> {
     const { store, log } = this.#options
     const index = this.#index!
-    this.#missed = false
-    this.#pending = []
+    this.#news.reset()
     if (index.lastOrd < this.#indexed) this.#restart()
     if (!this.#complete) await removeMissing({ store, index, log, stopped: () => this.#stopped })
     const from = this.#seen
-    for (let portion = this.#next(store); portion.length > 0; portion = this.#next(store)) {
+    for (;;) {
+      const portion = framesAfter(store, this.#seen, CATCH_UP_FRAMES)
+      if (portion.length === 0) break
       await this.#add(portion)
       await turn()
       if (this.#stopped) return
@@ -262,12 +254,6 @@ export class IndexKeeper implements Service {
     if (!this.#complete) log.info({ from, to: this.#seen }, 'index filled from the store')
     this.#filled = this.#complete = true
     this.#reopening.recovered()
-  }
-
-  #next(store: RecordStore): EmbeddedFrame[] {
-    const portion: EmbeddedFrame[] = []
-    for (const frame of store.scan(this.#seen)) if (portion.push(frame) === CATCH_UP_FRAMES) break
-    return portion
   }
 
   /** @throws STORE_FAILED when a new name cannot be written down; nothing is then added. */

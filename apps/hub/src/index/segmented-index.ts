@@ -5,7 +5,7 @@ import { ManifestLog } from './manifest-log.ts'
 import { nextRebuild, type Rebuild } from './merge-policy.ts'
 import { ReaderPool } from './reader-pool.ts'
 import { removedFrom, SealedSegments } from './sealed-segments.ts'
-import type { BuildRequest, Built } from './segment-build.ts'
+import { SegmentBuilder } from './segment-builder.ts'
 import { removeAllBut, removeSegments } from './segment-file.ts'
 import { type Manifest, readManifest, writeManifest } from './segment-manifest.ts'
 import {
@@ -16,7 +16,7 @@ import {
 } from './segmented-index-options.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 import { lastOrdOf, removedIn, VectorRows } from './vector-rows.ts'
-import { type SpawnWorker, spawnSegmentWorker, WorkerChannel } from './worker-channel.ts'
+import { spawnSegmentWorker } from './worker-channel.ts'
 
 /** Searches that meet a dying worker start again. */
 const MAX_ATTEMPTS = 3
@@ -54,7 +54,6 @@ export async function openSegmentedIndex(options: SegmentedIndexOptions): Promis
 export class SegmentedIndex implements VectorIndex {
   readonly dim: number
   readonly #options: SegmentedIndexOptions
-  readonly #spawn: SpawnWorker
   readonly #sealAt: number
   readonly #readers: ReaderPool
   readonly #segments: SealedSegments
@@ -66,21 +65,20 @@ export class SegmentedIndex implements VectorIndex {
   #sealing: Promise<void> | undefined
   #merging: Promise<void> | undefined
   readonly #manifests: ManifestLog
-  /** Shared with the builders, see `BuildRequest`. */
-  readonly #stop = new Int32Array(new SharedArrayBuffer(4))
+  readonly #builder: SegmentBuilder
   /** Grows whenever segments are discarded; a seal begun before that is void. */
   #epoch = 0
   #closed = false
 
   /** For `openSegmentedIndex`. */
   constructor(options: SegmentedIndexOptions) {
-    const { dir, dim, readers, spawn = spawnSegmentWorker } = options
+    const { dir, dim, readers, failPoint, spawn = spawnSegmentWorker } = options
     this.dim = dim
     this.#options = options
-    this.#spawn = spawn
     this.#sealAt = options.sealAt ?? DEFAULT_SEAL_AT
     this.#sealWhen = this.#sealAt
     this.#readers = new ReaderPool({ dir, dim, spawn, readers })
+    this.#builder = new SegmentBuilder({ dir, dim, spawn, failPoint })
     this.#segments = new SealedSegments(this.#readers)
     this.#manifests = new ManifestLog(options)
     this.#tail = new VectorRows(dim)
@@ -130,11 +128,8 @@ export class SegmentedIndex implements VectorIndex {
   }
 
   async ords(after: number, limit: number): Promise<number[]> {
-    const found = this.#segments.ords(after, limit)
-    for (const { block, from, to } of this.#tail.snapshot())
-      for (let row = from; row < to && found.length < limit; row++)
-        if (block.ords[row]! > after && block.dead[row] === 0) found.push(block.ords[row]!)
-    return found
+    const sealed = this.#segments.ords(after, limit)
+    return [...sealed, ...this.#tail.ordsAfter(after, limit - sealed.length)]
   }
 
   async search(query: IndexQuery): Promise<IndexHit[]> {
@@ -178,7 +173,7 @@ export class SegmentedIndex implements VectorIndex {
   /** Building under way is abandoned: the store still has the vectors. */
   async close(): Promise<void> {
     this.#closed = true
-    Atomics.store(this.#stop, 0, 1)
+    this.#builder.stop()
     await this.settled()
     await this.#readers.close()
   }
@@ -201,7 +196,7 @@ export class SegmentedIndex implements VectorIndex {
     const parts = slices.map(({ block, from, to }) => ({ memory: block.memory, block: block.id, from, to }))
     const id = this.#nextId++
     try {
-      const built = await this.#build({ id, parts, after: this.#sealedUpTo, upTo, patient: false })
+      const built = await this.#builder.build({ id, parts, after: this.#sealedUpTo, upTo, patient: false })
       if (epoch !== this.#epoch) return await removeSegments(dir, [id])
       const removed = removedIn(slices)
       if (built !== undefined) this.#segments.append(built)
@@ -240,7 +235,7 @@ export class SegmentedIndex implements VectorIndex {
     const range = { after: old[0]!.meta.after, upTo: old.at(-1)!.meta.upTo }
     const id = this.#nextId++
     try {
-      const built = await this.#build({ id, parts, ...range, patient: true })
+      const built = await this.#builder.build({ id, parts, ...range, patient: true })
       // What was discarded meanwhile must not come back.
       if (!this.#segments.replace(old, built)) {
         await removeSegments(dir, [id])
@@ -261,17 +256,6 @@ export class SegmentedIndex implements VectorIndex {
       else if (!this.#closed) log.error({ err: error, segments: old.length }, 'index segments not merged')
       return false
     }
-  }
-
-  async #build(
-    request: Pick<BuildRequest, 'id' | 'parts' | 'after' | 'upTo' | 'patient'>,
-  ): Promise<Built | undefined> {
-    const { dir, dim, failPoint } = this.#options
-    const whole = { ...request, dir, dim, stop: this.#stop }
-    const builder = new WorkerChannel(this.#spawn({ role: 'build', request: whole }))
-    const built = await builder.only<Built | undefined>().finally(() => builder.exited)
-    failPoint?.('segment built')
-    return built
   }
 
   #manifest(): Manifest {

@@ -201,6 +201,15 @@ export class VectorRows {
       .filter(({ from, to }) => from < to)
   }
 
+  /** Above `after`, ascending, the first `limit`; removed ones left out. */
+  ordsAfter(after: number, limit: number): number[] {
+    const found: number[] = []
+    for (const { block, from, to } of this.snapshot())
+      for (let row = from; row < to && found.length < limit; row++)
+        if (block.ords[row]! > after && block.dead[row] === 0) found.push(block.ords[row]!)
+    return found
+  }
+
   /** Forgets all rows. @returns the blocks that are not needed any more */
   clear(): RowBlock[] {
     this.#start = this.#count = this.#dead = 0

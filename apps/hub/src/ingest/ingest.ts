@@ -17,11 +17,11 @@ import {
   ReportedConfig,
   vectorFromBytes,
 } from '@sightline/core'
+import type { AdmittedPicture, PictureGate } from '../privacy/picture-gate.ts'
 import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
 import { AckSender, type Publish } from './ack-sender.ts'
 import { QuietLog } from './quiet-log.ts'
 
-const MAX_THUMBNAIL_BYTES = 128 * 1024
 const QUARANTINE_HEAD_BYTES = 4096
 /** Devices try again within a minute and a half: a refusal that is older says nothing about now. */
 const TROUBLE_MS = 120_000
@@ -32,8 +32,6 @@ export interface IngestStats {
   events: number
   duplicates: number
   quarantined: number
-  /** Thumbnails left out because they were no JPEG or too large; their frames were stored. */
-  thumbnailsRefused: number
   /** Messages that the store refused and that were therefore not acknowledged. */
   failures: number
 }
@@ -48,6 +46,8 @@ export interface IngestOptions {
   readonly publish: Publish
   /** Without it, what it would take is quarantined. */
   readonly fleet?: FleetIntake
+  /** Without it, no thumbnail is taken in. */
+  readonly pictures?: Pick<PictureGate, 'admit'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -66,6 +66,7 @@ export class Ingest {
   readonly #quiet: QuietLog
   readonly #acks: AckSender
   readonly #fleet: FleetIntake | undefined
+  readonly #pictures: Pick<PictureGate, 'admit'> | undefined
   #refusal: { readonly atMs: number; readonly code: string } | undefined
   readonly #listeners: { readonly [Name in keyof IngestEvents]: Set<(value: IngestEvents[Name]) => void> } = {
     stored: new Set(),
@@ -77,13 +78,13 @@ export class Ingest {
     events: 0,
     duplicates: 0,
     quarantined: 0,
-    thumbnailsRefused: 0,
     failures: 0,
   }
 
-  constructor({ store, publish, fleet, clock, log }: IngestOptions) {
+  constructor({ store, publish, fleet, pictures, clock, log }: IngestOptions) {
     this.#store = store
     this.#fleet = fleet
+    this.#pictures = pictures
     this.#clock = clock
     this.#log = log
     this.#quiet = new QuietLog({ clock, log })
@@ -128,7 +129,10 @@ export class Ingest {
    * @throws STORE_FAILED, PAYLOAD_INVALID
    */
   async import(delivery: Omit<Delivery, 'receivedAt'>): Promise<AppendResult> {
-    const result = await this.#store.append({ ...delivery, receivedAt: this.#clock.now() })
+    const frames: NewFrame[] = []
+    for (const { thumbnail, ...frame } of delivery.frames)
+      frames.push({ ...frame, ...(await this.#picture(delivery.site, thumbnail)) })
+    const result = await this.#store.append({ ...delivery, frames, receivedAt: this.#clock.now() })
     this.stats.frames += result.frames.length
     this.stats.duplicates += result.duplicates
     this.#tell('stored', result)
@@ -166,7 +170,7 @@ export class Ingest {
           capturedAt,
           verdicts,
           vector: checked,
-          thumbnail: this.#checkedThumbnail(thumbnail),
+          ...(await this.#picture(address.site, thumbnail)),
         })
       } catch (error) {
         // One bad vector costs itself. It counts as received, or its device would send it for ever.
@@ -244,12 +248,8 @@ export class Ingest {
     }
   }
 
-  #checkedThumbnail(thumbnail: Uint8Array | undefined): Uint8Array | undefined {
-    if (thumbnail === undefined) return undefined
-    const jpeg = thumbnail[0] === 0xff && thumbnail[1] === 0xd8 && thumbnail[2] === 0xff
-    if (jpeg && thumbnail.byteLength <= MAX_THUMBNAIL_BYTES) return thumbnail
-    this.stats.thumbnailsRefused++
-    return undefined
+  async #picture(site: string, thumbnail: Uint8Array | undefined): Promise<AdmittedPicture> {
+    return thumbnail === undefined ? {} : ((await this.#pictures?.admit(site, thumbnail)) ?? {})
   }
 
   async #quarantine(topic: string, payload: Uint8Array, reason: string): Promise<void> {

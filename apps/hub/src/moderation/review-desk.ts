@@ -6,6 +6,8 @@ import { type QueuedIncident, reviewQueue } from './review-queue.ts'
 
 /** Unreviewed incidents that are ranked: the newest ones. */
 const MAX_RANKED = 5000
+/** Labels that the records of rules are counted from, the newest ones: reading 2000 took 13 to 26 ms on one core. */
+const MAX_COUNTED = 1000
 /** Labels that a backtest is measured by: the newest ones. */
 const MAX_LABELS = 20_000
 
@@ -14,6 +16,15 @@ export interface Verdict {
   /** With `relabel`, and only then: the rule that should have raised it. */
   readonly rule?: string | undefined
   readonly note?: string | undefined
+}
+
+/** How often reviewers agreed with a rule. */
+export interface RuleRecord {
+  readonly rule: string
+  /** Incidents that it raised and that were reviewed. */
+  readonly reviewed: number
+  /** Of these, those that were confirmed. */
+  readonly confirmed: number
 }
 
 export interface ReviewDeskOptions {
@@ -76,6 +87,21 @@ export class ReviewDesk {
     log.info({ incident: id, verdict: removed.verdict }, 'review taken back')
     onReview?.()
     return incident
+  }
+
+  /** Of every rule that the newest labels speak of; most reviewed first. */
+  records(): RuleRecord[] {
+    const { store } = this.#options
+    const counts = new Map<string, { reviewed: number; confirmed: number }>()
+    let before: string | undefined
+    for (const { incident, rule, positive } of store.labels({}, MAX_COUNTED)) {
+      // The first label of a review is of the rule that raised the incident, the second of relabel's.
+      if (incident === before) continue
+      before = incident
+      const { reviewed, confirmed } = counts.get(rule) ?? { reviewed: 0, confirmed: 0 }
+      counts.set(rule, { reviewed: reviewed + 1, confirmed: confirmed + (positive ? 1 : 0) })
+    }
+    return [...counts].map(([rule, count]) => ({ rule, ...count })).sort((a, b) => b.reviewed - a.reviewed)
   }
 
   /** Reviewed frames of a rule that are stored, the newest word on each. */

@@ -1,4 +1,5 @@
 import type { Clock, Log, Service } from '@sightline/core'
+import type { PictureSweep } from '../privacy/picture-sweep.ts'
 import type { CameraName, RecordStore } from '../store/record-store.ts'
 import type { Eraser } from './eraser.ts'
 
@@ -16,6 +17,8 @@ export interface RetentionOptions {
   }
   readonly store: Pick<RecordStore, 'cameras' | 'ords'>
   readonly eraser: Pick<Eraser, 'erase'>
+  /** Keeps thumbnails to their sites' policies. */
+  readonly pictures: Pick<PictureSweep, 'sweep'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -32,8 +35,7 @@ export class Retention implements Service {
   }
 
   async start(): Promise<void> {
-    const { days, maxFramesPerCamera } = this.#options.settings
-    if (days > 0 || maxFramesPerCamera > 0) this.#running = this.#run()
+    this.#running = this.#run()
   }
 
   async stop(): Promise<void> {
@@ -43,9 +45,10 @@ export class Retention implements Service {
 
   /** One pass over everything. */
   async sweep(): Promise<void> {
-    const { settings, eraser, store, clock } = this.#options
+    const { settings, eraser, store, pictures, clock } = this.#options
     const { signal } = this.#ending
     if (settings.days > 0) await eraser.erase({ to: clock.now() - settings.days * DAY_MS }, { signal })
+    await pictures.sweep(signal)
     if (settings.maxFramesPerCamera === 0) return
     for (const camera of store.cameras()) {
       if (signal.aborted) return

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type ClipModel, type Clock, fault, type Rule, thumbnail, vectorToBytes } from '@sightline/core'
-import type { RecordStore } from '../store/record-store.ts'
-import { type RuleDatabase, vectorOf } from './rule-tables.ts'
+import { sourceMatches, timeMatches } from '../store/frame-filter.ts'
+import type { FrameFilter, RecordStore } from '../store/record-store.ts'
+import { type ExampleRow, type RuleDatabase, vectorOf } from './rule-tables.ts'
 
 /** Longest side of the picture that is kept, in pixels: twice what the usual models look at, some 40 KiB. */
 const MAX_SIDE_PX = 512
@@ -73,9 +74,27 @@ export class Examples {
       if (this.#db.tables.examples.doesExist(id)) continue
       const frame = this.#store.frame(id)
       if (frame === undefined) continue
-      const { vector, fingerprint } = frame
-      await this.#put({ id, picture: this.#store.thumbnail(id), vector, fingerprint }, ids)
+      const { vector, fingerprint, site, node, camera, capturedAt } = frame
+      const source = { site, node, camera, capturedAt }
+      await this.#put({ id, picture: this.#store.thumbnail(id), vector, fingerprint, source }, ids)
     }
+  }
+
+  /** Copies of stored frames that the filter names, whether or not those frames are still stored. */
+  copiesOf(filter: FrameFilter): string[] {
+    return [...this.#db.tables.examples.getRange()]
+      .filter(
+        ({ value: { source } }) =>
+          source && sourceMatches(filter, source) && timeMatches(filter, source.capturedAt),
+      )
+      .map(({ key }) => key)
+  }
+
+  /** Picture and vectors; no rule may name them any more. @throws STORE_FAILED */
+  async forget(ids: readonly string[]): Promise<void> {
+    await this.#db.write(() => {
+      for (const id of ids) this.#remove(id)
+    })
   }
 
   /** Newest first. */
@@ -118,10 +137,11 @@ export class Examples {
       readonly picture: Uint8Array | undefined
       readonly vector: Float32Array
       readonly fingerprint: string
+      readonly source?: ExampleRow['source']
     },
     inUse: ReadonlySet<string>,
   ): Promise<void> {
-    const { id, picture, vector, fingerprint } = example
+    const { id, picture, vector, fingerprint, source } = example
     const { examples, pictures, exampleVectors, counters } = this.#db.tables
     return this.#db.write(() => {
       exampleVectors.put([id, fingerprint], Buffer.from(vectorToBytes(vector)))
@@ -129,14 +149,14 @@ export class Examples {
       this.#makeRoom(inUse)
       const ord = (counters.get('example') ?? 0) + 1
       counters.put('example', ord)
-      examples.put(id, { at: this.#clock.now(), ord })
+      examples.put(id, { at: this.#clock.now(), ord, ...(source === undefined ? {} : { source }) })
       if (picture !== undefined) pictures.put(id, Buffer.from(picture))
     })
   }
 
   /** Inside a transaction. */
   #makeRoom(inUse: ReadonlySet<string>): void {
-    const { examples, pictures, exampleVectors } = this.#db.tables
+    const { examples } = this.#db.tables
     const { entryCount } = examples.getStats() as { entryCount: number }
     if (entryCount < this.#max) return
     const [oldest] = [...examples.getRange()]
@@ -144,7 +164,12 @@ export class Examples {
       .sort((a, b) => a.value.ord - b.value.ord)
     if (oldest === undefined)
       throw fault('RULES_EXAMPLES_FULL', `rules name all of the ${this.#max} examples that are kept`)
-    const { key: id } = oldest
+    this.#remove(oldest.key)
+  }
+
+  /** Inside a transaction. */
+  #remove(id: string): void {
+    const { examples, pictures, exampleVectors } = this.#db.tables
     examples.remove(id)
     pictures.remove(id)
     const vectors = exampleVectors.getKeys({ start: [id, ''], end: [id, '\uffff'] })
@@ -157,4 +182,14 @@ export function examplesOf(
   rules: readonly Pick<Rule, 'positiveExamples' | 'negativeExamples'>[],
 ): Set<string> {
   return new Set(rules.flatMap(rule => [...rule.positiveExamples, ...rule.negativeExamples]))
+}
+
+/** The rule without the examples that are not kept. */
+export function withExamples(rule: Rule, keep: (id: string) => boolean): Rule {
+  const { positiveExamples, negativeExamples } = rule
+  return {
+    ...rule,
+    positiveExamples: positiveExamples.filter(keep),
+    negativeExamples: negativeExamples.filter(keep),
+  }
 }

@@ -13,16 +13,16 @@ import { type CompiledRules, compiledRules } from '../moderation/compiled-rules.
 import type { RecordStore, RuleDocument } from '../store/record-store.ts'
 import type { RuleModel } from './compile.ts'
 import type { Distributor } from './distributor.ts'
-import { type Examples, examplesOf } from './examples.ts'
+import { type Examples, examplesOf, withExamples } from './examples.ts'
 import type { LessonReport } from './learning.ts'
 import type { Compilation, RuleCompiler } from './rule-compiler.ts'
 import type { RuleCheck } from './rule-faults.ts'
 import type { Origin, RuleHistory } from './rule-history.ts'
 import { starterRules } from './starter-rules.ts'
 import {
-  cameraWarnings,
   cannotWarnings,
   type RuleWarning,
+  reachWarnings,
   validateRule,
   validateRules,
   withDefaults,
@@ -176,20 +176,44 @@ export class RuleDesk implements Service {
 
   /** Puts the rules of an earlier version in force again, as a new one. @throws API_NOT_FOUND; and as `put` */
   restore(version: number, { expectedVersion, actor = LOCAL }: ChangeOptions = {}): Promise<RuleDocument> {
-    const { rules } = this.#options.history.version(version)
-    return this.#change(() => rules, { actor, restored: version }, expectedVersion)
+    const { examples, history } = this.#options
+    const { rules } = history.version(version)
+    // Those that were forgotten since are no reason to keep the rules from coming back.
+    const known = () => rules.map(rule => withExamples(rule, id => examples.has(id)))
+    return this.#change(known, { actor, restored: version }, expectedVersion)
+  }
+
+  /**
+   * Forgets copies of stored frames, and takes them out of the rules that name them, which are sent again.
+   * @throws STORE_FAILED, MODEL_*
+   */
+  forgetExamples(ids: readonly string[], actor: string): Promise<void> {
+    const gone = new Set(ids)
+    return this.#queued(async () => {
+      const named = examplesOf(this.#document.rules)
+      const { examples } = this.#options
+      if (ids.some(id => named.has(id)))
+        await this.#replace(
+          this.#document.rules.map(rule => withExamples(rule, id => !gone.has(id))),
+          { actor },
+        )
+      await examples.forget(ids)
+    })
   }
 
   /** What `put` would say of these rules, without putting them in force. */
   check(given: unknown): {
     readonly faults: readonly SchemaFault[]
     readonly warnings: readonly RuleWarning[]
+    /** With their defaults filled in; none when there are faults. */
+    readonly rules: readonly Rule[]
   } {
     try {
-      return { faults: [], warnings: this.#warningsOf(validateRules(given, this.#check)) }
+      const rules = validateRules(given, this.#check)
+      return { faults: [], warnings: this.#warningsOf(rules), rules }
     } catch (error) {
       if (!isFault(error, 'RULES_INVALID')) throw error
-      return { faults: error.details.faults as SchemaFault[], warnings: [] }
+      return { faults: error.details.faults as SchemaFault[], warnings: [], rules: [] }
     }
   }
 
@@ -269,7 +293,13 @@ export class RuleDesk implements Service {
 
   #warningsOf(rules: readonly Rule[]): RuleWarning[] {
     const { model, store } = this.#options
-    const cameras = store.nodes().flatMap(({ state }) => state?.cameras.map(({ camera }) => camera) ?? [])
-    return [...cannotWarnings(rules, model.manifest.cannot), ...cameraWarnings(rules, new Set(cameras))]
+    const places = store
+      .nodes()
+      .flatMap(({ site, node, state }) =>
+        state === null
+          ? []
+          : [{ site, node, group: state.rulesGroup, cameras: state.cameras.map(({ camera }) => camera) }],
+      )
+    return [...cannotWarnings(rules, model.manifest.cannot), ...reachWarnings(rules, places)]
   }
 }

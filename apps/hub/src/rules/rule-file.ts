@@ -1,5 +1,5 @@
 import { fault, faultLines, isFault, Rule, schemaFaults } from '@sightline/core'
-import { parseYaml, printYaml } from '@sightline/core/yaml.js'
+import { parseYaml, printYaml, type YamlPlace, yamlPlaces } from '@sightline/core/yaml.js'
 import { type Static, Type } from 'typebox'
 import type { RuleDocument } from '../store/record-store.ts'
 
@@ -42,6 +42,16 @@ export function readRulesFile(text: string): RulesOutline {
   return given as RulesOutline
 }
 
-export function writeRulesFile({ version, rules }: RuleDocument): string {
-  return printYaml({ version, rules })
+/** Where in a file that `readRulesFile` took the value at a path such as `rules.2.off` stands. */
+export function placesInRulesFile(text: string): (path: string) => YamlPlace {
+  const places = yamlPlaces(text)
+  return path => places.of(path.split('.').slice(places.isList ? 1 : 0))
+}
+
+/** As a file that `readRulesFile` takes; without a version it may be put on top of any. */
+export function writeRulesFile({
+  version,
+  rules,
+}: Pick<RuleDocument, 'rules'> & Partial<Pick<RuleDocument, 'version'>>): string {
+  return printYaml(version === undefined ? { rules } : { version, rules })
 }

@@ -3,6 +3,7 @@ import { type Clock, fault, messageOf } from '@sightline/core'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { Committer } from '../store/committer.ts'
 import { DiskGuard } from '../store/disk-guard.ts'
+import type { Frame } from '../store/record-store.ts'
 
 /** What was last sent to a topic. */
 export interface SentBundle {
@@ -37,6 +38,8 @@ export interface ExampleRow {
   readonly at: number
   /** Running number, so that the oldest are known. */
   readonly ord: number
+  /** Of a stored frame: what it shows, so that it can be forgotten with it. */
+  readonly source?: Pick<Frame, 'site' | 'node' | 'camera' | 'capturedAt'>
 }
 
 /** Tables of the rules that are nobody else's: what can be made again, and what belongs to a rule for good. */

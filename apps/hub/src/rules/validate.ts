@@ -1,5 +1,5 @@
 import { fault, faultLines, isFault, Rule, type SchemaFault, schemaFaults } from '@sightline/core'
-import { matchesCamera } from '@sightline/core/moderation/camera-glob.js'
+import { audienceWarnings, type FleetPlace, fleetNames } from '@sightline/core/moderation/audience.js'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type RuleCheck, ruleFaults } from './rule-faults.ts'
@@ -86,16 +86,10 @@ export function cannotWarnings(rules: readonly Rule[], cannot: readonly string[]
   )
 }
 
-/** One warning for each camera glob that fits no camera the hub has heard of: it may be misspelt, or come later. */
-export function cameraWarnings(rules: readonly Rule[], known: ReadonlySet<string>): RuleWarning[] {
-  if (known.size === 0) return []
-  const names = [...known].sort()
-  const told = `${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''}`
-  return rules.flatMap(rule =>
-    rule.cameras
-      .filter(glob => !names.some(name => matchesCamera([glob], name)))
-      .map(glob => ({ rule: rule.id, message: `No camera is called "${glob}" so far; there are ${told}.` })),
-  )
+/** What `audienceWarnings` says of each rule. */
+export function reachWarnings(rules: readonly Rule[], places: readonly FleetPlace[]): RuleWarning[] {
+  const fleet = fleetNames(places)
+  return rules.flatMap(rule => audienceWarnings(rule, fleet).map(message => ({ rule: rule.id, message })))
 }
 
 /** As whole words, in the singular or the plural: "knife" in "two knives", not "gun" in "begun". */

@@ -17,6 +17,7 @@ export function facetsOf(candidates: readonly Candidate[]): Facets {
   const buckets = tally(times.map(time => Math.floor(time / bucketMs) * bucketMs))
   return {
     site: values(frames.map(({ site }) => site)),
+    node: values(frames.map(({ site, node }) => `${site}/${node}`)),
     camera: values(frames.map(cameraKey)),
     rule: values(
       frames.flatMap(({ verdicts }) => verdicts.filter(({ fired }) => fired).map(({ rule }) => rule)),

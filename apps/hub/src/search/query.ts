@@ -102,6 +102,8 @@ export interface FacetValue {
 
 export interface Facets {
   readonly site: readonly FacetValue[]
+  /** `site/node`. */
+  readonly node: readonly FacetValue[]
   /** `site/node/camera`. */
   readonly camera: readonly FacetValue[]
   /** Rules that fired. */

@@ -38,6 +38,11 @@ function sizeOf({ hits, groups = [], facets }: SearchResult): number {
   const values =
     facets === undefined
       ? 0
-      : facets.site.length + facets.camera.length + facets.rule.length + facets.day.length + 60
+      : facets.site.length +
+        facets.node.length +
+        facets.camera.length +
+        facets.rule.length +
+        facets.day.length +
+        60
   return HIT_BYTES * (hits.length + 1) + VERDICT_BYTES * verdicts + FACET_BYTES * (values + groups.length)
 }

@@ -177,6 +177,24 @@ export class SavedSearches implements Service {
     return this.#keys(id, limit).map(key => this.#kept.get(key)!)
   }
 
+  /** How many kept hits are of these frames, numbers in ascending order. */
+  countHits(ords: readonly number[]): number {
+    return this.#hitsOf(ords).length
+  }
+
+  /** Forgets the hits on these frames; resolves with how many were kept. @throws STORE_FAILED */
+  async forgetHits(ords: readonly number[]): Promise<number> {
+    const gone = new Set(ords)
+    this.#pending = this.#pending.filter(({ key }) => !gone.has(key[1]))
+    await this.settled()
+    const keys = this.#hitsOf(ords)
+    if (keys.length === 0) return 0
+    await this.#options.environment.committer.run(() => {
+      for (const key of keys) this.#kept.remove(key)
+    })
+    return keys.length
+  }
+
   /** Thresholds from loose to strict; none while too few frames are stored. @throws as `Search.search` */
   async suggestions(query: SearchQuery): Promise<ThresholdSuggestion[]> {
     const { search } = this.#options
@@ -206,6 +224,17 @@ export class SavedSearches implements Service {
     const { vector, ...search } = row
     if (row.fingerprint === this.#options.search.vectors.model.fingerprint)
       this.#live.set(row.id, { search, vector: vectorOf(vector) })
+  }
+
+  #hitsOf(ords: readonly number[]): [string, number][] {
+    const [first, last] = [ords[0], ords.at(-1)]
+    if (first === undefined || last === undefined) return []
+    const wanted = new Set(ords)
+    return [...this.#rows.getKeys()].flatMap(id => {
+      const start: [string, number] = [id, first]
+      const end: [string, number] = [id, last + 1]
+      return [...this.#kept.getKeys({ start, end })].filter(([, ord]) => wanted.has(ord))
+    })
   }
 
   #keys(id: string, limit: number): [string, number][] {

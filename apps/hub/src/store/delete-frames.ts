@@ -57,14 +57,26 @@ export function findFrames(tables: Tables, deletion: FrameDeletion): FoundFrames
   }
 }
 
+type Measured = Omit<DeletedFrames, 'next'>
+
+export function measureFrames(tables: Tables, found: readonly number[]): Measured {
+  return measured(tables, found, () => {})
+}
+
 /** Inside a transaction. */
-export function removeFrames(
+export function removeFrames(tables: Tables, found: readonly number[]): Measured {
+  return measured(tables, found, (ord, frame) => removeFrame(tables, ord, frame))
+}
+
+function measured(
   tables: Tables,
   found: readonly number[],
-): Pick<DeletedFrames, 'ords' | 'thumbnails' | 'bytes'> {
+  take: (ord: number, frame: FrameRow) => void,
+): Measured {
   const ords: number[] = []
   let thumbnails = 0
   let bytes = 0
+  let receivedFrom: number | undefined
   for (const ord of found) {
     const frame = tables.frames.get(ord)
     if (frame === undefined) continue
@@ -72,10 +84,11 @@ export function removeFrames(
     const thumbnail = tables.thumbnails.getBinaryFast(ord)?.length
     if (thumbnail !== undefined) thumbnails++
     bytes += thumbnail ?? 0
-    removeFrame(tables, ord, frame)
+    receivedFrom = Math.min(frame.receivedAt, receivedFrom ?? Number.POSITIVE_INFINITY)
+    take(ord, frame)
     ords.push(ord)
   }
-  return { ords, thumbnails, bytes }
+  return { ords, thumbnails, bytes, receivedFrom }
 }
 
 function nextOrds(tables: Tables, { filter, after, upTo, rows }: FrameDeletion): number[] {
@@ -106,21 +119,31 @@ export function forgetEmptyCameras(tables: Tables, filter: FrameFilter): void {
   }
 }
 
-/** Inside a transaction: incidents that began within the filter's time, with what was said of them. */
+/** Inside a transaction: incidents that began and ended within the filter's time, with what was said of them. */
 export function deleteIncidents(tables: Tables, filter: IncidentFilter, limit: number): DeletedIncidents {
-  const { from = 0, to = Number.MAX_SAFE_INTEGER } = filter
   let incidents = 0
   let reviews = 0
-  const range = { start: [from, ''] as [number, string], end: [to, ''] as [number, string] }
-  for (const [startedAt, id] of [...tables.incidentsByStart.getKeys(range)]) {
-    const incident = tables.incidents.get(id)
-    if (incident === undefined || !sourceMatches(filter, incident)) continue
-    // One that goes on beyond the time is part of what stays.
-    if (!timeMatches({ to }, incident.endedAt ?? incident.updatedAt)) continue
+  for (const [startedAt, id] of [...incidentsWithin(tables, filter)]) {
     tables.incidents.remove(id)
     tables.incidentsByStart.remove([startedAt, id])
     if (removeReview(tables, id) !== undefined) reviews++
     if (++incidents === limit) return { incidents, reviews, more: true }
   }
   return { incidents, reviews, more: false }
+}
+
+export function measureIncidents(tables: Tables, filter: IncidentFilter): Omit<DeletedIncidents, 'more'> {
+  const ids = [...incidentsWithin(tables, filter)].map(([, id]) => id)
+  return { incidents: ids.length, reviews: ids.filter(id => tables.reviews.doesExist(id)).length }
+}
+
+function* incidentsWithin(tables: Tables, filter: IncidentFilter): Generator<[number, string]> {
+  const { from = 0, to = Number.MAX_SAFE_INTEGER } = filter
+  const range = { start: [from, ''] as [number, string], end: [to, ''] as [number, string] }
+  for (const [startedAt, id] of tables.incidentsByStart.getKeys(range)) {
+    const incident = tables.incidents.get(id)
+    if (incident === undefined || !sourceMatches(filter, incident)) continue
+    // One that goes on beyond the time is part of what stays.
+    if (timeMatches({ to }, incident.endedAt ?? incident.updatedAt)) yield [startedAt, id]
+  }
 }

@@ -8,7 +8,7 @@ const PAGE_FRAMES = 256
 /** Inside a transaction: the frame under its new number, with every table that leads to it. */
 export function putFrame(tables: Tables, ord: number, delivery: Delivery, frame: NewFrame): EmbeddedFrame {
   const { site, node, session, receivedAt, historical, fingerprint } = delivery
-  const { seq, camera, capturedAt, verdicts, vector, thumbnail } = frame
+  const { seq, camera, capturedAt, verdicts, vector, thumbnail, blurred } = frame
   const row: FrameRow = {
     site,
     node,
@@ -21,6 +21,7 @@ export function putFrame(tables: Tables, ord: number, delivery: Delivery, frame:
     fingerprint,
     verdicts,
     hasThumbnail: thumbnail !== undefined,
+    ...(thumbnail !== undefined && blurred === true ? { blurred } : {}),
   }
   const source = `${site}~${node}~${camera}`
   tables.frames.put(ord, row)

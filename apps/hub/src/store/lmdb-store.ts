@@ -18,6 +18,8 @@ import {
   findFrames,
   forgetEmptyCameras,
   listOrds,
+  measureFrames,
+  measureIncidents,
   removeFrames,
 } from './delete-frames.ts'
 import { DiskGuard } from './disk-guard.ts'
@@ -27,6 +29,8 @@ import { newestFrames } from './frame-list.ts'
 import { embeddedFrame, listedFrame, scanFrames } from './frame-rows.ts'
 import { openTables, rowCount, sessionKey, type Tables } from './lmdb-tables.ts'
 import { touchNode } from './node-rows.ts'
+import { listPictures, putPictures } from './picture-rows.ts'
+import { putQuarantined, removeQuarantined } from './quarantine-rows.ts'
 import type {
   AppendResult,
   CameraName,
@@ -43,15 +47,16 @@ import type {
   Label,
   NodeRecord,
   OrdRange,
+  PictureChange,
   QuarantineEntry,
   RecordStore,
   Review,
   RuleDocument,
   StoreCounts,
+  StoredPicture,
 } from './record-store.ts'
 import { newestLabels, putReview, removeReview } from './review-rows.ts'
 
-const MAX_QUARANTINED = 1000
 /** Rows read by one listing at most, so that a filter that matches nothing cannot read the whole store. */
 const MAX_LISTED = 100_000
 
@@ -140,6 +145,14 @@ class LmdbStore implements RecordStore {
     return ord === undefined ? undefined : this.#tables.thumbnails.get(ord)
   }
 
+  pictures(after: number, limit: number): StoredPicture[] {
+    return listPictures(this.#tables, after, limit)
+  }
+
+  putPictures(changes: readonly PictureChange[]): Promise<void> {
+    return this.#committer.run(() => putPictures(this.#tables, changes))
+  }
+
   scan(after: number): Iterable<EmbeddedFrame> {
     return scanFrames(this.#tables, after)
   }
@@ -162,12 +175,21 @@ class LmdbStore implements RecordStore {
 
   async deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames> {
     const { ords, next } = findFrames(this.#tables, deletion)
-    if (ords.length === 0) return { ords, thumbnails: 0, bytes: 0, next }
+    if (ords.length === 0) return { ...measureFrames(this.#tables, []), next }
     return this.#committer.run(() => {
       const removed = removeFrames(this.#tables, ords)
       forgetEmptyCameras(this.#tables, deletion.filter)
       return { ...removed, next }
     })
+  }
+
+  measureFrames(deletion: FrameDeletion): DeletedFrames {
+    const { ords, next } = findFrames(this.#tables, deletion)
+    return { ...measureFrames(this.#tables, ords), next }
+  }
+
+  measureIncidents(filter: IncidentFilter): Omit<DeletedIncidents, 'more'> {
+    return measureIncidents(this.#tables, filter)
   }
 
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents> {
@@ -254,17 +276,15 @@ class LmdbStore implements RecordStore {
   }
 
   quarantine(entry: QuarantineEntry): Promise<void> {
-    return this.#committer.run(() => {
-      const { counters, quarantine } = this.#tables
-      const number = (counters.get('quarantine') ?? 0) + 1
-      counters.put('quarantine', number)
-      quarantine.put(number, entry)
-      quarantine.remove(number - MAX_QUARANTINED)
-    })
+    return this.#committer.run(() => putQuarantined(this.#tables, entry))
   }
 
   quarantined(): QuarantineEntry[] {
     return [...this.#tables.quarantine.getRange({ reverse: true })].map(({ value }) => value)
+  }
+
+  deleteQuarantined(matches: (entry: QuarantineEntry) => boolean): Promise<number> {
+    return this.#committer.run(() => removeQuarantined(this.#tables, matches))
   }
 
   counts(): StoreCounts {

@@ -7,7 +7,7 @@ import type { Frame, NodeRecord, QuarantineEntry, Review, RuleDocument } from '.
 /** Layout of the tables; a change of it comes with a migration. */
 const FORMAT = 1
 
-const MAX_TABLES = 32
+const MAX_TABLES = 64
 
 /** A frame as it lies on disk: the id is made of the rest, and vector and thumbnail have tables of their own. */
 export type FrameRow = Omit<Frame, 'ord' | 'id'>

@@ -18,6 +18,8 @@ export interface Frame {
   readonly fingerprint: string
   readonly verdicts: readonly Verdict[]
   readonly hasThumbnail: boolean
+  /** Whether the hub has blurred its thumbnail. */
+  readonly blurred?: boolean
 }
 
 /** A frame with its embedding: L2-normalised, of the length that its model's fingerprint implies. */
@@ -27,6 +29,7 @@ export interface EmbeddedFrame extends Frame {
 
 export type NewFrame = Pick<EmbeddedFrame, 'seq' | 'camera' | 'capturedAt' | 'vector' | 'verdicts'> & {
   readonly thumbnail?: Uint8Array | undefined
+  readonly blurred?: boolean | undefined
 }
 
 /** The life of one incident, folded from its events. */
@@ -117,8 +120,19 @@ export interface DeletedFrames {
   readonly thumbnails: number
   /** Of vectors and thumbnails. */
   readonly bytes: number
+  /** Hub time at which the oldest of them came, milliseconds since the epoch; undefined when there are none. */
+  readonly receivedFrom: number | undefined
   /** `after` of the next step; undefined when this was the last. */
   readonly next: number | undefined
+}
+
+/** A frame's thumbnail, without its bytes. */
+export type StoredPicture = Pick<Frame, 'ord' | 'id' | 'site' | 'capturedAt'> & { readonly blurred: boolean }
+
+export interface PictureChange {
+  readonly ord: number
+  /** Blurred; undefined: none any more. */
+  readonly thumbnail: Uint8Array | undefined
 }
 
 export interface DeletedIncidents {
@@ -209,6 +223,10 @@ export interface RecordStore {
   ordOf(id: string): number | undefined
   frameByOrd(ord: number): EmbeddedFrame | undefined
   thumbnail(id: string): Uint8Array | undefined
+  /** Thumbnails of frames above `after`, in storage order. */
+  pictures(after: number, limit: number): StoredPicture[]
+  /** Replaces thumbnails by blurred ones or removes them, durably; what is gone meanwhile stays gone. @throws STORE_FAILED */
+  putPictures(changes: readonly PictureChange[]): Promise<void>
   /** Frames in storage order with `ord` > `after`. */
   scan(after: number): Iterable<EmbeddedFrame>
   frameSource(): FrameSource
@@ -223,6 +241,10 @@ export interface RecordStore {
    * @throws STORE_FAILED when the step could not be stored; nothing of it is then deleted
    */
   deleteFrames(deletion: FrameDeletion): Promise<DeletedFrames>
+  /** What a step of `deleteFrames` would delete. */
+  measureFrames(deletion: FrameDeletion): DeletedFrames
+  /** Incidents that `deleteIncidents` would delete, and their reviews. */
+  measureIncidents(filter: IncidentFilter): Omit<DeletedIncidents, 'more'>
   /** Deletes incidents that began and ended within the filter's time, and their reviews; `limit` of them. @throws STORE_FAILED */
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents>
   /** Forgets what a node said of itself; true when it was known. Its records are deleted apart. @throws STORE_FAILED */
@@ -251,6 +273,8 @@ export interface RecordStore {
   /** Keeps an undecodable payload for inspection, newest `limit` only. */
   quarantine(entry: QuarantineEntry): Promise<void>
   quarantined(): QuarantineEntry[]
+  /** Deletes those for which it is true; resolves with how many. @throws STORE_FAILED */
+  deleteQuarantined(matches: (entry: QuarantineEntry) => boolean): Promise<number>
   counts(): StoreCounts
   close(): Promise<void>
 }

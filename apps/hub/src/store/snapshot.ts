@@ -8,7 +8,7 @@ import { open as openLmdb } from 'lmdb'
 import { type Static, Type } from 'typebox'
 import { HOLD_FILE, holderOf } from './data-hold.ts'
 
-const MANIFEST = 'snapshot.json'
+export const SNAPSHOT_MANIFEST = 'snapshot.json'
 const STORE = 'store'
 /** Of the data directory: rebuilt from the store, or of one run only. */
 const NOT_COPIED = new Set(['index', HOLD_FILE])
@@ -82,7 +82,7 @@ export async function takeSnapshot({
       files.push({ path: relative(partial, path).split(sep).join('/'), ...(await digest(path)) })
     const snapshot: Snapshot = { v: 1, createdAt: new Date().toISOString(), version, files }
     await writeFile(
-      join(partial, MANIFEST),
+      join(partial, SNAPSHOT_MANIFEST),
       JSON.stringify({ snapshot, sha256: sha256(JSON.stringify(snapshot)) }),
       { flush: true },
     )
@@ -146,15 +146,16 @@ async function replaceContent(
   await rm(staging, { recursive: true })
 }
 
-function readSnapshot(dir: string): Snapshot {
+/** What its manifest says, which is verified; the files are not. @throws SNAPSHOT_DAMAGED */
+export function readSnapshot(dir: string): Snapshot {
   let file: unknown
   try {
-    file = JSON.parse(readFileSync(join(dir, MANIFEST), 'utf8'))
+    file = JSON.parse(readFileSync(join(dir, SNAPSHOT_MANIFEST), 'utf8'))
   } catch (cause) {
     throw fault('SNAPSHOT_DAMAGED', `${dir} is not a snapshot: ${messageOf(cause)}`, { cause })
   }
   if (!conforms(SnapshotFile, file) || file.sha256 !== sha256(JSON.stringify(file.snapshot)))
-    throw fault('SNAPSHOT_DAMAGED', `${join(dir, MANIFEST)} was altered`)
+    throw fault('SNAPSHOT_DAMAGED', `${join(dir, SNAPSHOT_MANIFEST)} was altered`)
   const { snapshot } = file
   const outside = snapshot.files.find(
     ({ path }) => path.split(/[/\\]/).includes('..') || path.startsWith('/'),

@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import { fault, messageOf } from '@sightline/core'
 import { createAuthority, createServerCertificate } from './certificate.ts'
-import { fingerprintOf, ownTlsPaths } from './tls-files.ts'
+import { fingerprintOf, ownTlsPaths, readPem } from './tls-files.ts'
 
 /** Devices keep the authority for as long as they live. */
 const AUTHORITY_DAYS = 3650
@@ -93,16 +93,6 @@ function ownNames(): string[] {
     .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
     .map(({ address }) => address)
   return [...new Set([hostname(), 'localhost', '127.0.0.1', '::1', ...addresses])].slice(0, 50)
-}
-
-async function readPem(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
-      throw fault('TLS_MISSING', `there is no ${path}`, { cause })
-    throw fault('TLS_INVALID', `${path} cannot be read: ${messageOf(cause)}`, { cause })
-  }
 }
 
 /** Whole or not at all. */

@@ -96,7 +96,8 @@ function withAuthority(cert: string, authority: Authority | null): string {
   return bare(cert).includes(bare(authority.pem)) ? cert : `${cert.trimEnd()}\n${authority.pem}`
 }
 
-async function readPem(path: string): Promise<string> {
+/** @throws TLS_MISSING, TLS_INVALID */
+export async function readPem(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {

@@ -4,33 +4,17 @@ import { dot, fault, messageOf } from '@sightline/core'
 import { open } from 'lmdb'
 import type { FrameRow } from '../store/lmdb-tables.ts'
 import { frameId } from '../store/record-store.ts'
-import { checkIndex, type IndexReport } from './verify-index.ts'
+import { type FaultCount, Faults } from './faults.ts'
+import {
+  compareIndex,
+  type IndexContent,
+  type IndexReader,
+  type IndexReport,
+  readIndex,
+} from './index-content.ts'
 
-/** Examples of each kind of fault; all are counted. */
-const MAX_EXAMPLES = 5
 /** As what is taken in: a norm further from 1 is not what was stored. */
 const NORM_TOLERANCE = 1e-3
-
-export const FAULT_KINDS = [
-  'vector missing',
-  'vector not of unit length',
-  'vector of another length than its model',
-  'id leads elsewhere',
-  'not listed under its camera',
-  'thumbnail missing',
-  'orphan vector',
-  'orphan thumbnail',
-  'orphan id',
-  'index segment damaged',
-  'missing from the index',
-] as const
-export type FaultKind = (typeof FAULT_KINDS)[number]
-
-export interface FaultCount {
-  readonly kind: FaultKind
-  readonly count: number
-  readonly examples: readonly string[]
-}
 
 export interface VerifyReport {
   readonly ok: boolean
@@ -43,34 +27,20 @@ export interface VerifyReport {
   readonly faults: readonly FaultCount[]
 }
 
-export class Faults {
-  readonly #found = new Map<FaultKind, { count: number; examples: string[] }>()
-
-  add(kind: FaultKind, example: string): void {
-    const known = this.#found.get(kind) ?? { count: 0, examples: [] }
-    known.count++
-    if (known.examples.length < MAX_EXAMPLES) known.examples.push(example)
-    this.#found.set(kind, known)
-  }
-
-  list(): FaultCount[] {
-    return [...this.#found].map(([kind, found]) => ({ kind, ...found }))
-  }
-}
-
 /**
  * Looks through a data directory without changing it, also while its hub runs: every vector's norm and length, every table
- * against the others, every index file against its checksum and the store.
+ * against the others, the index against the store.
  * @throws STORE_FAILED when there is no store
  */
-export async function verifyData(dataDir: string): Promise<VerifyReport> {
+export async function verifyData(dataDir: string, index: IndexReader): Promise<VerifyReport> {
   const path = join(dataDir, 'store')
   if (!existsSync(path)) throw fault('STORE_FAILED', `${dataDir} is not the data directory of a hub`)
   const faults = new Faults()
+  const content = await readIndex(index, faults)
   try {
     const root = open({ path, readOnly: true, maxDbs: 32, overlappingSync: false, compression: false })
     try {
-      return verify(root, join(dataDir, 'index'), faults)
+      return verify(root, { kind: index.kind, ...content }, faults)
     } finally {
       await root.close()
     }
@@ -79,7 +49,11 @@ export async function verifyData(dataDir: string): Promise<VerifyReport> {
   }
 }
 
-function verify(root: ReturnType<typeof open>, indexDir: string, faults: Faults): VerifyReport {
+function verify(
+  root: ReturnType<typeof open>,
+  indexed: IndexContent & Pick<IndexReader, 'kind'>,
+  faults: Faults,
+): VerifyReport {
   const frames = root.openDB<FrameRow, number>('frames', {})
   const vectors = root.openDB<Buffer, number>('vectors', { encoding: 'binary' })
   const thumbnails = root.openDB<Buffer, number>('thumbnails', { encoding: 'binary' })
@@ -128,7 +102,8 @@ function verify(root: ReturnType<typeof open>, indexDir: string, faults: Faults)
     }
     for (const { key, value } of ords.getRange({ transaction }))
       if (frames.get(value, { transaction }) === undefined) faults.add('orphan id', key)
-    const index = checkIndex(indexDir, ordsOf, faults)
+    const { deleted } = compareIndex(indexed, ordsOf, faults)
+    const { kind, segments, ords: inIndex } = indexed
     const found = faults.list()
     const norms = count === 0 ? null : { min, max }
     return {
@@ -137,7 +112,7 @@ function verify(root: ReturnType<typeof open>, indexDir: string, faults: Faults)
       thumbnails: pictures,
       fingerprints,
       norms,
-      index,
+      index: { kind, segments, sealed: inIndex.size, deleted },
       faults: found,
     }
   } finally {

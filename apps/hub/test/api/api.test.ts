@@ -209,10 +209,20 @@ describe('frames, incidents, devices', () => {
     expect((await call('/api/v1/frames/none')).body.error.code).toBe('API_NOT_FOUND')
   })
 
+  it('lists the newest frame of each camera, and those on which a rule fired', async () => {
+    const ids = async (query: string) =>
+      (await call(`/api/v1/frames?${query}`)).body.frames.map((frame: { id: string }) => frame.id)
+    expect(await ids('each=camera')).toEqual([frameIdOf(4), frameIdOf(3)])
+    expect(await ids('each=camera&limit=1')).toEqual([frameIdOf(4)])
+    expect(await ids('each=camera&camera=yard')).toEqual([frameIdOf(3)])
+    expect(await ids('rule=animal&fired=true')).toEqual([frameIdOf(1)])
+    expect(await ids('fired=false&limit=2')).toEqual([frameIdOf(4), frameIdOf(3)])
+  })
+
   it('serves a thumbnail and says when there is none', async () => {
     const response = await fetch(`${url}/api/v1/frames/${frameIdOf(1)}/thumbnail`)
     expect(response.headers.get('content-type')).toBe('image/jpeg')
-    expect(response.headers.get('cache-control')).toContain('immutable')
+    expect(response.headers.get('cache-control')).toBe('private, max-age=3600')
     expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(1000)
     expect((await call(`/api/v1/frames/${frameIdOf(4)}/thumbnail`)).status).toBe(404)
   })
@@ -336,6 +346,7 @@ describe('the service', () => {
         'nodes',
         'rank',
         'review',
+        'review/records',
         'review/{incident}',
         'quarantine',
         'rule-packs',
@@ -354,6 +365,7 @@ describe('the service', () => {
         'rules/{id}',
         'rules/{id}/backtest',
         'search',
+        'search/picture',
         'searches',
         'searches/threshold',
         'searches/{id}',

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { checkConfig, createLog, systemClock } from '@sightline/core'
-import { createHub, type Hub } from '@sightline/hub/hub.js'
-import { HubSettings } from '@sightline/hub/settings.js'
+import type { Hub } from '@sightline/hub/hub.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runningHub } from '../support/running-hub.ts'
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 const CLI = join(ROOT, 'apps/hub/dist/main.js')
@@ -22,10 +21,7 @@ let url = ''
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'api-docs-'))
-  const settings = checkConfig(HubSettings, { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }, 'test')
-  const log = createLog({ name: 'hub', level: 'silent' })
-  hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
-  await hub.start()
+  hub = await runningHub(dir)
   url = `http://127.0.0.1:${hub.httpPort}`
 }, 120_000)
 afterAll(async () => {

@@ -1,19 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkConfig, createLog, systemClock } from '@sightline/core'
 import { type ListedRoute, ROUTE_ROLES } from '@sightline/hub/api/roles.js'
-import { createHub } from '@sightline/hub/hub.js'
-import { HubSettings } from '@sightline/hub/settings.js'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { runningHub } from '../support/running-hub.ts'
 
 let routes: readonly ListedRoute[] = []
 beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), 'roles-'))
-  const settings = checkConfig(HubSettings, { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }, 'test')
-  const log = createLog({ name: 'hub', level: 'silent' })
-  const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
-  await hub.start()
+  const hub = await runningHub(dir)
   routes = hub.routes
   await hub.stop()
   await rm(dir, { recursive: true })

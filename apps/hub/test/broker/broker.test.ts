@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import {
   type Ack,
   createLog,
-  encodeJson,
   encodeMessagePack,
   nodeTopic,
   systemClock,
@@ -14,11 +13,14 @@ import {
 } from '@sightline/core'
 import { Broker } from '@sightline/hub/broker/broker.js'
 import { Ingest } from '@sightline/hub/ingest/ingest.js'
+import { PictureGate } from '@sightline/hub/privacy/picture-gate.js'
+import { PictureRules } from '@sightline/hub/privacy/settings.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { stateOf } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
@@ -29,13 +31,21 @@ const MAX_PACKET_BYTES = 64 * 1024
 let dir = ''
 let store: RecordStore
 let ingest: Ingest
+let pictures: PictureGate
 let broker: Broker
 const clients: MqttClient[] = []
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'broker-'))
   store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
-  ingest = new Ingest({ store, publish: message => broker.publish(message), clock: systemClock, log })
+  pictures = new PictureGate({ rules: new PictureRules({ policy: 'full', days: 0, sites: [] }) })
+  ingest = new Ingest({
+    store,
+    publish: message => broker.publish(message),
+    pictures,
+    clock: systemClock,
+    log,
+  })
   const settings = {
     host: '127.0.0.1',
     port: 0,
@@ -126,20 +136,7 @@ describe('ingest over MQTT', () => {
     const device = await client('plant.dock')
     await device.publishAsync(nodeTopic('emb', address), batch([1, 2]), { qos: 1 })
     const ack = await acks(device)
-    const state = {
-      v: 1,
-      online: true,
-      at: 1,
-      session: SESSION,
-      agent: '0',
-      fingerprint: 'f',
-      provider: 'cpu',
-      rulesGroup: 'all',
-      rulesVersion: 0,
-      configVersion: 0,
-      cameras: [],
-    }
-    await device.publishAsync(nodeTopic('state', address), encodeJson(state), { qos: 1, retain: true })
+    await device.publishAsync(nodeTopic('state', address), stateOf(), { qos: 1, retain: true })
     expect(await ack(each => each.upTo === 2)).toBeDefined()
     expect(store.nodes()[0]?.state?.online).toBe(true)
   })
@@ -185,7 +182,7 @@ describe('ingest over MQTT', () => {
     }
     await device.publishAsync(nodeTopic('emb', address), batch([], { items: [item] }), { qos: 1 })
     expect(store.counts()).toEqual({ frames: 1, incidents: 0, thumbnails: 0 })
-    expect(ingest.stats.thumbnailsRefused).toBe(1)
+    expect(pictures.stats.refused).toBe(1)
   })
 
   it('does not acknowledge what could not be stored', async () => {

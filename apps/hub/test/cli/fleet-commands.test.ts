@@ -4,11 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkConfig, createLog, nodeTopic, parseEnrollToken, systemClock } from '@sightline/core'
-import { createHub, type Hub } from '@sightline/hub/hub.js'
-import { HubSettings } from '@sightline/hub/settings.js'
+import { nodeTopic, parseEnrollToken } from '@sightline/core'
+import type { Hub } from '@sightline/hub/hub.js'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runningHub } from '../support/running-hub.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
@@ -16,14 +16,7 @@ let dir = ''
 let hub: Hub
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cli-'))
-  const document = { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 } }
-  hub = await createHub({
-    settings: checkConfig(HubSettings, document, 'test'),
-    log: createLog({ name: 'hub', level: 'silent' }),
-    clock: systemClock,
-    version: '9.9.9',
-  })
-  await hub.start()
+  hub = await runningHub(dir)
 }, 120_000)
 afterAll(async () => {
   await hub?.stop()

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { formatHash, parseHash } from '../../dashboard/src/router.ts'
-import { parseQuery, queryFilter, queryParams, rangeFault } from '../../dashboard/src/search-query.ts'
+import {
+  isFiltered,
+  NO_FILTERS,
+  parseQuery,
+  parseSource,
+  queryFilter,
+  queryParams,
+  rangeFault,
+  sourceKey,
+} from '../../dashboard/src/search-query.ts'
 
 describe('the address of a page', () => {
   test('comes back as it was, whatever stands in it', () => {
@@ -25,15 +34,37 @@ describe('a search in its address', () => {
   const camera = { site: 'home', node: 'jetson-01', camera: 'yard' }
 
   test('comes back as it was', () => {
-    const query = { text: 'a cat', like: '', camera, range: '24h', from: '', to: '' } as const
+    const query = {
+      ...{ text: 'a cat', like: '', source: camera, rule: 'cat', fired: '' },
+      ...{ range: '24h', from: '', to: '' },
+    } as const
     expect(parseQuery(parseHash(formatHash('search', queryParams(query))).params)).toEqual(query)
   })
 
   test('an unknown range is any time; half a camera is none', () => {
-    expect(parseQuery({ range: 'toString', camera: 'yard' })).toMatchObject({
-      range: 'any',
-      camera: undefined,
+    expect(parseQuery({ range: 'toString', camera: 'yard', fired: 'perhaps' })).toEqual({
+      ...NO_FILTERS,
+      text: '',
+      like: '',
     })
+  })
+
+  test('a source is a site, a device of it, or a camera of that', () => {
+    expect(parseQuery({ site: 'home', camera: 'yard' }).source).toEqual({ site: 'home' })
+    expect(queryFilter(parseQuery({ site: 'home', node: 'jetson-01' }), NOW)).toEqual({
+      site: 'home',
+      node: 'jetson-01',
+    })
+    for (const source of [{}, { site: 'home' }, { site: 'home', node: 'jetson-01' }, camera]) {
+      expect(parseSource(sourceKey(source))).toEqual(source)
+    }
+  })
+
+  test('a rule means that it fired; without one it may be any, or none', () => {
+    expect(queryFilter(parseQuery({ rule: 'cat', fired: 'no' }), NOW)).toEqual({ rule: 'cat', fired: true })
+    expect(queryFilter(parseQuery({ fired: 'no' }), NOW)).toEqual({ fired: false })
+    expect(isFiltered(parseQuery({ fired: 'no' }))).toBe(true)
+    expect(isFiltered({ ...parseQuery({ rule: 'cat', range: '1h', ...camera }), ...NO_FILTERS })).toBe(false)
   })
 
   test('a range counts back from now', () => {

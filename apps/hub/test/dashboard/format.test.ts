@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, duration, millis, percent, plural, relativeTime } from '../../dashboard/src/format.ts'
+import { bytes, duration, millis, percent, plural, rate, relativeTime } from '../../dashboard/src/format.ts'
 
 const NOW = Date.parse('2026-03-10T12:00:00Z')
 const ago = (milliseconds: number) => relativeTime(new Date(NOW - milliseconds).toISOString(), NOW)
@@ -48,4 +48,15 @@ test('durations, sizes and counts', () => {
     '1 match',
     '1,200 matches',
   ])
+})
+
+test.each([
+  [0, '0/s'],
+  [1 / 300, '0.2/min'],
+  [0.05, '3/min'],
+  [0.5, '0.5/s'],
+  [2.04, '2/s'],
+  [29.97, '30/s'],
+])('%d times a second reads %s', (perSecond, text) => {
+  expect(rate(perSecond)).toBe(text)
 })

@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { type Ack, type Clock, createLog, encodeJson, nodeTopic, systemClock } from '@sightline/core'
 import type { OutgoingMessage } from '@sightline/hub/ingest/ack-sender.js'
 import { Ingest } from '@sightline/hub/ingest/ingest.js'
+import { PictureGate } from '@sightline/hub/privacy/picture-gate.js'
+import { PictureRules } from '@sightline/hub/privacy/settings.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
+import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ADDRESS, batchOf, eventOf, SESSION, stateOf } from './messages.ts'
 
@@ -18,6 +21,7 @@ let published: OutgoingMessage[]
 let publish: (message: OutgoingMessage) => Promise<void>
 let lines: { level: number; msg: string; leftOut?: number }[]
 let monotonicMs: number
+let pictures: PictureGate
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'ingest-'))
@@ -32,7 +36,8 @@ beforeEach(async () => {
   store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
   published = []
   publish = async message => void published.push(message)
-  ingest = new Ingest({ store, publish: message => publish(message), clock, log })
+  pictures = new PictureGate({ rules: new PictureRules({ policy: 'full', days: 0, sites: [] }) })
+  ingest = new Ingest({ store, publish: message => publish(message), pictures, clock, log })
 })
 afterEach(async () => {
   await store.close()
@@ -151,15 +156,29 @@ describe('what cannot be used', () => {
 
   it('is a thumbnail above 128 KiB; its frame is stored', async () => {
     const vector = Buffer.from(Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0).buffer)
-    const jpeg = (bytes: number) => Buffer.concat([Buffer.of(0xff, 0xd8, 0xff), Buffer.alloc(bytes - 3)])
+    const picture = await sharp({ create: { width: 16, height: 9, channels: 3, background: '#777' } })
+      .jpeg()
+      .toBuffer()
+    // Comments make it larger; none is kept.
+    const comment = Buffer.concat([Buffer.of(0xff, 0xfe, 0xff, 0xff), Buffer.alloc(65_533)])
+    const head = Buffer.concat([picture.subarray(0, 2), comment])
+    const rest = 128 * 1024 - head.length - 4 - (picture.length - 2)
+    const jpeg = (extra: number) =>
+      Buffer.concat([
+        head,
+        Buffer.of(0xff, 0xfe, (rest + extra + 2) >> 8, (rest + extra + 2) & 255),
+        Buffer.alloc(rest + extra),
+        picture.subarray(2),
+      ])
+    expect(jpeg(0)).toHaveLength(128 * 1024)
     const item = { camera: 'yard', capturedAt: 1, vector, verdicts: [] }
     const items = [
-      { ...item, seq: 1, thumbnail: jpeg(128 * 1024) },
-      { ...item, seq: 2, thumbnail: jpeg(128 * 1024 + 1) },
+      { ...item, seq: 1, thumbnail: jpeg(0) },
+      { ...item, seq: 2, thumbnail: jpeg(1) },
     ]
     await ingest.accept(EMB, batchOf([], { items }))
     expect(store.counts()).toMatchObject({ frames: 2, thumbnails: 1 })
-    expect(ingest.stats.thumbnailsRefused).toBe(1)
+    expect(pictures.stats).toMatchObject({ refused: 1, cleaned: 1 })
   })
 })
 

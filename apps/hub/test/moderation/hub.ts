@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
-  checkConfig,
-  createLog,
   type EmbeddingBatch,
   encodeJson,
   encodeMessagePack,
@@ -12,13 +10,12 @@ import {
   loadModel,
   type NodeState,
   nodeTopic,
-  systemClock,
   thumbnail,
   vectorToBytes,
 } from '@sightline/core'
-import { createHub, type Hub } from '@sightline/hub/hub.js'
-import { HubSettings } from '@sightline/hub/settings.js'
+import type { Hub } from '@sightline/hub/hub.js'
 import { connectAsync, type MqttClient } from 'mqtt'
+import { runningHub } from '../support/running-hub.ts'
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 export const SESSION = '01JD0000000000000000000000'
@@ -157,10 +154,6 @@ export class TestHub {
 }
 
 async function run(dir: string, change: object): Promise<[Hub, MqttClient]> {
-  const given = { dataDir: dir, http: { port: 0 }, mqtt: { port: 0 }, ...change }
-  const settings = checkConfig(HubSettings, given, 'test')
-  const log = createLog({ name: 'hub', level: 'silent' })
-  const hub = await createHub({ settings, log, clock: systemClock, version: '9.9.9' })
-  await hub.start()
+  const hub = await runningHub(dir, change)
   return [hub, await connectAsync(`mqtt://127.0.0.1:${hub.mqttPort}`, { clientId: 'default.n1' })]
 }

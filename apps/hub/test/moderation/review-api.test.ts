@@ -62,6 +62,12 @@ describe('review', () => {
       { frameId: frameIdOf(4), rule: 'cat-in-view', positive: false, incident: CAT },
       { frameId: frameIdOf(4), rule: 'coffee-or-tea', positive: true, incident: CAT },
     ])
+    const records = async () => (await hub.call('/api/v1/review/records')).body.records
+    // What it was relabelled as is no incident of that rule.
+    expect(await records()).toEqual([
+      { rule: 'cat-in-view', reviewed: 1, confirmed: 0, precision: 0 },
+      { rule: 'coffee-or-tea', reviewed: 1, confirmed: 1, precision: 1 },
+    ])
     await review(CAT, { verdict: 'dismiss' })
     expect((await hub.call('/api/v1/labels?rule=coffee-or-tea')).body.labels).toEqual([
       expect.objectContaining({ frameId: frameIdOf(2), positive: true }),

@@ -29,7 +29,12 @@ beforeEach(async () => {
   store = await openLmdbStore({ dir: root, clock, log, minFreeBytes: 0 })
   frames = new FrameSource(store)
   removed = []
-  eraser = new Eraser({ store, index: { remove: async ords => void removed.push(...ords) }, log })
+  eraser = new Eraser({
+    store,
+    index: { remove: async ords => void removed.push(...ords) },
+    saved: { countHits: () => 0, forgetHits: async () => 0 },
+    log,
+  })
 })
 afterEach(async () => {
   await store.close()
@@ -50,6 +55,7 @@ const retention = (settings: { days?: number; maxFramesPerCamera?: number }) =>
     settings: { days: 0, maxFramesPerCamera: 0, ...settings },
     store,
     eraser,
+    pictures: { sweep: async () => {} },
     clock,
     log,
   })
@@ -57,14 +63,19 @@ const retention = (settings: { days?: number; maxFramesPerCamera?: number }) =>
 test('a device is erased with everything, and how much is told', async () => {
   await storeDays(3, 500)
   await frames.append([{ vector, node: 'other' }])
-  expect(await eraser.erase({ site: 'site', node: 'node' })).toEqual({
+  const all = {
     frames: 1500,
     thumbnails: 0,
     bytes: 1500 * 64,
     incidents: 0,
     reviews: 0,
+    savedSearchHits: 0,
     nodes: 1,
-  })
+    receivedFrom: 1000,
+  }
+  expect(await eraser.measure({ site: 'site', node: 'node' })).toEqual(all)
+  expect(removed).toEqual([])
+  expect(await eraser.erase({ site: 'site', node: 'node' })).toEqual(all)
   expect(removed).toEqual(Array.from({ length: 1500 }, (_, i) => i + 1))
   expect(store.counts().frames).toBe(1)
   expect(eraser.totals).toEqual({ frames: 1500, bytes: 1500 * 64 })

@@ -133,13 +133,28 @@ describe('rules as YAML', () => {
     expect(codeOf(await yaml('PUT', 'rules', text))).toEqual([409, 'RULES_CONFLICT'])
     const list = `- id: boat\n  name: Boat\n  positives: []\n`
     expect((await yaml('POST', 'rules/check', list)).body.faults).toMatchObject([
-      { path: 'rules.0.positives' },
+      { path: 'rules.0.positives', line: 3, column: 14 },
     ])
+    const missing = `# by hand\nrules:\n  - id: boat\n    name: Boat\n    off: 2\n    positives: [a boat]\n  - id: fish\n`
+    expect((await yaml('POST', 'rules/check', missing)).body).toMatchObject({
+      faults: [{ path: 'rules.0.off', line: 5 }, { line: 7, column: 5 }, { line: 7 }],
+      rules: [],
+    })
     expect(errorOf(await yaml('PUT', 'rules', 'rules: [\n'))).toEqual([
       422,
       'RULES_INVALID',
       expect.stringMatching(/line \d/),
     ])
+  })
+
+  it('come one at a time, and are read back with their defaults', async () => {
+    const [rule] = (await get('rules')).rules
+    const text = await (await fetch(`${hub.url}/api/v1/rules/${rule.id}?format=yaml`)).text()
+    expect(parseYaml(text)).toEqual({ rules: [rule] })
+    const short = `- { id: boat, name: Boat, positives: [a boat] }\n`
+    const { body } = await yaml('POST', 'rules/check', short)
+    expect(body.faults).toEqual([])
+    expect(body.rules).toMatchObject([{ id: 'boat', on: expect.any(Number), cameras: ['*'] }])
   })
 
   it('are checked, exported and imported from the command line', async () => {

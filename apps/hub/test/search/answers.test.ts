@@ -1,20 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createLog, dot, l2Normalize, systemClock } from '@sightline/core'
-import { IndexKeeper } from '@sightline/hub/index/index-keeper.js'
+import { dot, l2Normalize } from '@sightline/core'
 import type { SearchQuery } from '@sightline/hub/search/query.js'
-import { Search, type SearchOptions } from '@sightline/hub/search/search.js'
-import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
+import type { Search, SearchOptions } from '@sightline/hub/search/search.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FrameSource } from '../../../../test/support/stored-frames.ts'
+import type { FrameSource } from '../../../../test/support/stored-frames.ts'
 import { nearUnit, randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
+import { openSearchable, type Searchable } from './searchable.ts'
 
 const DIM = 32
 const HOUR = 3_600_000
 const NOW = Date.UTC(2026, 0, 10)
-const log = createLog({ name: 'test', level: 'silent' })
 const random = seededRandom(7)
 const words: Record<string, Float32Array> = {
   cat: randomUnit(DIM, random),
@@ -32,20 +27,14 @@ const model = {
   },
 } as unknown as SearchOptions['model']
 
-let root: string
+let searchable: Searchable
 let store: RecordStore
 let ingest: FrameSource
-let keeper: IndexKeeper
 let search: Search
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'sightline-answers-'))
-  store = await openLmdbStore({ dir: join(root, 'store'), clock: systemClock, log, minFreeBytes: 0 })
-  ingest = new FrameSource(store)
-  keeper = new IndexKeeper({ settings: { dir: join(root, 'index') }, store, ingest, model, log })
-  await keeper.start()
-  await keeper.caughtUp()
-  search = new Search({ store, index: keeper, model, clock: { now: () => NOW } })
+  searchable = await openSearchable({ model, clock: { now: () => NOW } })
+  ;({ store, ingest, search } = searchable)
   const subjects = [
     words.cat!,
     words.dog!,
@@ -61,11 +50,7 @@ beforeAll(async () => {
       },
     ])
 })
-afterAll(async () => {
-  await keeper.stop()
-  await store.close()
-  await rm(root, { recursive: true })
-})
+afterAll(() => searchable.close())
 
 async function pages(query: SearchQuery, between: () => Promise<unknown> = async () => {}) {
   const ords: number[] = []
@@ -179,7 +164,8 @@ test('groups show their best frames, in the order of those', async () => {
 test('facets count the candidates, and say whether these are all', async () => {
   const all = await search.search({ text: 'dog', limit: 1, facets: true })
   expect(all.total).toEqual({ value: store.lastOrd(), relation: 'eq' })
-  for (const facet of [all.facets!.camera, all.facets!.day, all.facets!.site, all.facets!.histogram.buckets])
+  const { site, node, camera, day, histogram } = all.facets!
+  for (const facet of [site, node, camera, day, histogram.buckets])
     expect(facet.reduce((sum, { count }) => sum + count, 0)).toBe(store.lastOrd())
   expect(all.facets!.histogram.buckets.length).toBeLessThanOrEqual(61)
   const few = await search.search({ text: 'dog', limit: 10 })

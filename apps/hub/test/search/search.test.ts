@@ -1,18 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createLog, dot, fault, systemClock } from '@sightline/core'
-import { IndexKeeper } from '@sightline/hub/index/index-keeper.js'
+import { dot, fault } from '@sightline/core'
 import { calibrate } from '@sightline/hub/search/calibration.js'
-import { Search, type SearchOptions } from '@sightline/hub/search/search.js'
-import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
+import type { Search, SearchOptions } from '@sightline/hub/search/search.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { FrameSource } from '../../../../test/support/stored-frames.ts'
+import type { FrameSource } from '../../../../test/support/stored-frames.ts'
 import { nearUnit, randomUnit, seededRandom } from '../../../../test/support/vectors.ts'
+import { openSearchable, type Searchable } from './searchable.ts'
 
 const DIM = 16
-const log = createLog({ name: 'test', level: 'silent' })
 const random = seededRandom(41)
 const cat = randomUnit(DIM, random)
 const dog = randomUnit(DIM, random)
@@ -31,31 +26,21 @@ const model = {
     images.map(([kind]) => (kind === 1 ? cat : dog).slice()),
 } as unknown as SearchOptions['model']
 
-let root: string
+let searchable: Searchable
 let store: RecordStore
 let ingest: FrameSource
-let keeper: IndexKeeper
 let search: Search
 
 beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'sightline-search-'))
-  store = await openLmdbStore({ dir: join(root, 'store'), clock: systemClock, log, minFreeBytes: 0 })
-  ingest = new FrameSource(store)
-  keeper = new IndexKeeper({ settings: { dir: join(root, 'index') }, store, ingest, model, log })
-  await keeper.start()
-  await keeper.caughtUp()
-  search = new Search({ store, index: keeper, model, clock: systemClock })
+  searchable = await openSearchable({ model })
+  ;({ store, ingest, search } = searchable)
   // Ords 1 to 100: every tenth is a cat, the first of them on the yard.
   for (let i = 1; i <= 100; i++) {
     const vector = nearUnit(i % 10 === 0 ? cat : dog, 0.5, random)
     await ingest.store([{ vector, camera: i <= 10 ? 'yard' : 'lobby', capturedAt: 1000 * i }])
   }
 })
-afterAll(async () => {
-  await keeper.stop()
-  await store.close()
-  await rm(root, { recursive: true })
-})
+afterAll(() => searchable.close())
 
 test('words find the frames that match, best first, with similarity and score', async () => {
   const { hits, tookMs, model: used } = await search.search({ text: 'cat', limit: 10 })

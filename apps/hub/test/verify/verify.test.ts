@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { createLog, systemClock } from '@sightline/core'
 import { IndexKeeper } from '@sightline/hub/index/index-keeper.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
+import { segmentReader } from '@sightline/hub/verify/segment-content.js'
 import { verifyData } from '@sightline/hub/verify/verify-store.js'
 import { open } from 'lmdb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -45,7 +46,7 @@ const command = (...options: string[]) =>
   })
 
 test('what a hub has written is sound', async () => {
-  const report = await verifyData(dataDir)
+  const report = await verifyData(dataDir, segmentReader(join(dataDir, 'index')))
   expect(report).toMatchObject({
     ok: true,
     frames: 300,
@@ -89,10 +90,25 @@ test('every kind of damage is found, counted and exemplified, and the exit code 
     'orphan vector': 1,
     'orphan thumbnail': 1,
     'orphan id': 1,
-    'index segment damaged': 1,
+    'index damaged': 1,
   })
 }, 30_000)
 
+test('an index in PostgreSQL that is out of reach is said so, beside what was found in the store', async () => {
+  const file = join(dataDir, 'hub.yaml')
+  await writeFile(
+    file,
+    'index: { kind: postgres, postgres: { url: "postgresql://u:secret@127.0.0.1:1/none" } }',
+  )
+  const { code, stdout } = await command('--config', file)
+  expect(code).toBe(1)
+  expect(stdout).toContain('index out of reach: 1')
+  expect(stdout).toContain('graphs in PostgreSQL')
+  expect(stdout).not.toContain('secret')
+}, 30_000)
+
 test('a directory without a store is refused', async () => {
-  await expect(verifyData(join(dataDir, 'nothing'))).rejects.toMatchObject({ code: 'STORE_FAILED' })
+  await expect(verifyData(join(dataDir, 'nothing'), segmentReader(dataDir))).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+  })
 })

@@ -90,6 +90,18 @@ export const CameraStatus = Type.Object(
     camera: Name,
     status: Type.Union([Type.Literal('starting'), Type.Literal('running'), Type.Literal('failed')]),
     lastFrameAt: Type.Union([Millis, Type.Null()]),
+    framesPerSecond: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        description: 'Frames that the camera gave of late; absent before the second.',
+      }),
+    ),
+    decisionP95Ms: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        description: 'Frame in to verdicts durably recorded, of its newest frames; absent before the first.',
+      }),
+    ),
     error: Type.Optional(Type.String({ maxLength: 500 })),
   },
   { additionalProperties: false },

@@ -9,7 +9,7 @@ import {
 import { probability } from '@sightline/core/moderation/rule-logit.js'
 import { Value } from 'typebox/value'
 import { describe, expect, it } from 'vitest'
-import { seeded } from './seeded.ts'
+import { seededRandom as seeded } from '../../../../test/support/vectors.ts'
 
 /** Labels whose truth is P(positive | z) = 1 / (1 + exp(-(a z + b))). */
 function drawn(count: number, a: number, b: number, seed = 1): Label[] {

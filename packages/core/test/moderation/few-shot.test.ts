@@ -8,7 +8,7 @@ import {
 } from '@sightline/core/moderation/few-shot.js'
 import { crossEntropy, probability } from '@sightline/core/moderation/rule-logit.js'
 import { describe, expect, it } from 'vitest'
-import { seeded } from './seeded.ts'
+import { seededRandom as seeded } from '../../../../test/support/vectors.ts'
 
 const DIM = 32
 

@@ -2,32 +2,9 @@ import type { CompiledRule } from '@sightline/core'
 import { type IncidentStep, Incidents, type RulesInForce } from '@sightline/core/moderation/incidents.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { compiledRule } from '../../../../test/support/compiled-rule.ts'
 
 const START = Date.UTC(2026, 0, 1)
-
-function rule(change: Partial<CompiledRule> = {}): CompiledRule {
-  return {
-    id: 'fire',
-    name: 'Fire',
-    category: 'safety',
-    severity: 'high',
-    positives: [0],
-    negatives: [],
-    positiveExamples: [],
-    negativeExamples: [],
-    on: 0.7,
-    off: 0.5,
-    minSimilarity: 0.1,
-    minExampleSimilarity: 0.8,
-    minFrames: 1,
-    windowSeconds: 0,
-    offDelaySeconds: 0,
-    cooldownSeconds: 0,
-    cameras: ['*'],
-    actions: [],
-    ...change,
-  }
-}
 
 /** A device whose only parts are a clock, a recorder and the incidents. */
 class Stage {
@@ -41,7 +18,7 @@ class Stage {
   #incidents = this.#fresh()
 
   constructor(change: Partial<CompiledRule> = {}) {
-    this.rule = rule(change)
+    this.rule = compiledRule(change)
   }
 
   #fresh(): Incidents {

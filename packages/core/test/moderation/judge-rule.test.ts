@@ -1,27 +1,9 @@
-import { type CompiledRule, ruleScore } from '@sightline/core'
+import { ruleScore } from '@sightline/core'
 import { judgeRule } from '@sightline/core/moderation/judge-rule.js'
 import { describe, expect, it } from 'vitest'
+import { compiledRule } from '../../../../test/support/compiled-rule.ts'
 
-const RULE: CompiledRule = {
-  id: 'fire',
-  name: 'Fire',
-  category: 'safety/fire',
-  severity: 'high',
-  positives: [0, 1],
-  negatives: [2],
-  positiveExamples: [],
-  negativeExamples: [],
-  on: 0.7,
-  off: 0.5,
-  minSimilarity: 0.1,
-  minExampleSimilarity: 0.8,
-  minFrames: 1,
-  windowSeconds: 0,
-  offDelaySeconds: 0,
-  cooldownSeconds: 0,
-  cameras: ['*'],
-  actions: [],
-}
+const RULE = compiledRule({ positives: [0, 1], negatives: [2] })
 const CONTEXT = { neutral: [3, 4], logitScale: 20 }
 const frame = (similarities: readonly number[]) => (row: number) => similarities[row]!
 

@@ -7,7 +7,7 @@ import {
   rocAuc,
 } from '@sightline/core/moderation/quality.js'
 import { describe, expect, it } from 'vitest'
-import { seeded } from './seeded.ts'
+import { seededRandom as seeded } from '../../../../test/support/vectors.ts'
 
 const scored = (...pairs: [number, 0 | 1][]) =>
   pairs.map(([score, positive]) => ({ score, positive: positive === 1 }))

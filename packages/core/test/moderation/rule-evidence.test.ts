@@ -8,7 +8,7 @@ import {
 } from '@sightline/core/moderation/rule-evidence.js'
 import { ruleLogit } from '@sightline/core/moderation/rule-logit.js'
 import { describe, expect, it } from 'vitest'
-import { seeded } from './seeded.ts'
+import { seededRandom as seeded } from '../../../../test/support/vectors.ts'
 
 const RULE: EvidenceRule = {
   positives: [0, 1],

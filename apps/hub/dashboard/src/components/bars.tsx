@@ -35,9 +35,9 @@ export function Bars({ label, bars, mark }: BarsProps) {
           <g key={title}>
             <title>{title}</title>
             {/* Catches the pointer where the bar is low. */}
-            <rect class="bar-slot" x={i * width} y={0} width={width} height={HEIGHT} />
+            <rect class="bars-slot" x={i * width} y={0} width={width} height={HEIGHT} />
             <rect
-              class={strong ? 'bar bar-strong' : 'bar'}
+              class={strong ? 'bars-bar bars-strong' : 'bars-bar'}
               x={i * width + width * 0.08}
               y={HEIGHT - height}
               width={width * 0.84}
@@ -47,7 +47,7 @@ export function Bars({ label, bars, mark }: BarsProps) {
         )
       })}
       {mark !== undefined && (
-        <line class="bar-mark" x1={mark * HEIGHT} x2={mark * HEIGHT} y1={0} y2={HEIGHT} />
+        <line class="bars-mark" x1={mark * HEIGHT} x2={mark * HEIGHT} y1={0} y2={HEIGHT} />
       )}
     </svg>
   )

@@ -2,11 +2,13 @@ import { useState } from 'preact/hooks'
 import type { Frame, Hit, Incident, Verdict } from '../api-types.ts'
 import { absoluteTime, percent, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { splitWords } from '../minus-terms.ts'
 import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { Fact } from './fact.tsx'
+import { FrameMatch } from './frame-match.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
@@ -43,7 +45,7 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
   const now = useNow()
   const { incidents } = useLive()
   // The words that found the frame say what a rule from it would look for.
-  const asked = useRoute().params.text
+  const asked = splitWords(useRoute().params.text ?? '').wanted
   const { site, node, camera } = frame
   const shownFor = incidents.filter(({ bestFrameId }) => bestFrameId === frame.id)
   return (
@@ -51,6 +53,12 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
       <div class="drawer-picture">
         <Thumbnail url={frame.thumbnailUrl} alt={`Frame of camera ${camera}`} />
       </div>
+      {frame.thumbnailUrl === null && (
+        <p class="hint">
+          No picture of this frame is stored: its device or its site keeps none. It can be searched and
+          compared all the same.
+        </p>
+      )}
       <div class="actions">
         <a class="button button-primary" href={formatHash('search', { like: frame.id })}>
           <Icon name="similar" /> More like this
@@ -66,16 +74,7 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
         <CopyLink key={frame.id} id={frame.id} />
       </div>
       <FrameNeighbours frame={frame} onStep={onStep} />
-      {'score' in frame && (
-        <section>
-          <h3>Match</h3>
-          <ScoreBar score={frame.score} label="Match" strong={frame.score >= 0.5} />
-          <p class="hint">
-            {percent(frame.score)} is the probability that this frame, rather than a typical stored one, is
-            what was asked for. Raw cosine similarity: {frame.similarity.toFixed(3)}.
-          </p>
-        </section>
-      )}
+      <FrameMatch frame={frame} />
       {shownFor.length > 0 && (
         <section>
           <h3>Incidents that it stands for</h3>

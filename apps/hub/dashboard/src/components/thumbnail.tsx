@@ -8,14 +8,16 @@ export interface ThumbnailProps {
   readonly none?: string
 }
 
-/** A frame's picture, or a calm stand-in when none was kept or it cannot be loaded. */
+/** A frame's picture, or a calm stand-in: sites may keep none, or not for long. */
 export function Thumbnail({ url, alt, none = 'No picture kept' }: ThumbnailProps) {
   const [failed, setFailed] = useState<string>()
   if (url === null || failed === url) {
+    // Of a frame that had one, retention or a stricter policy has taken it since; a name given for small places stays.
+    const text = url === null || none === '' ? none : 'Picture no longer kept'
     return (
       <span class="picture picture-none">
-        <Icon name="image" />
-        <span>{none}</span>
+        <Icon name="imageOff" />
+        {text !== '' && <span>{text}</span>}
       </span>
     )
   }

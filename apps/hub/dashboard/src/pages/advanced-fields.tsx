@@ -20,8 +20,6 @@ const ADVANCED = [
   'sites',
   'groups',
   'templates',
-  'positiveExamples',
-  'negativeExamples',
   'schedule',
   'timeZone',
   'actions',
@@ -53,16 +51,6 @@ export function AdvancedFields({ form, faults, open, lockedId, set, onOwnId }: A
           label="On duty"
           hint="Empty: always. Lines like “mon-fri 08:00-18:00”, “daily 22:00-06:00”."
           {...given('schedule')}
-        />
-        <Lines
-          label="Pictures like"
-          hint="Ids of stored frames or uploaded examples (ex:…), one a line."
-          {...given('positiveExamples')}
-        />
-        <Lines
-          label="Pictures unlike"
-          hint="What it is often confused with."
-          {...given('negativeExamples')}
         />
         <TextField label="Time zone" hint="For the hours above." {...given('timeZone')} />
         <NumberField

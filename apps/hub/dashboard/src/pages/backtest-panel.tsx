@@ -2,9 +2,9 @@ import { useState } from 'preact/hooks'
 import type { Rule } from '../api-types.ts'
 import type { BacktestResult, ScoredFrame } from '../backtest.ts'
 import { Bars } from '../components/bars.tsx'
-import { Thumbnail } from '../components/thumbnail.tsx'
-import { absoluteTime, count, percent, plural } from '../format.ts'
+import { count, percent, plural } from '../format.ts'
 import { type Trial, useBacktest } from '../use-backtest.ts'
+import { PickableFrame, type Picking } from './pickable-frame.tsx'
 
 const RANGES = [
   { label: 'Last day', days: 1 },
@@ -13,7 +13,7 @@ const RANGES = [
 ] as const
 
 /** What the rule as it stands in the form would have caught. Undefined: it is not complete yet. */
-export function BacktestPanel({ rule }: { rule: Rule | undefined }) {
+export function BacktestPanel({ rule, picking }: { rule: Rule | undefined; picking: Picking }) {
   const [range, setRange] = useState(2)
   const trial = useBacktest(rule, RANGES[range]!.days)
   const { result } = trial
@@ -36,7 +36,7 @@ export function BacktestPanel({ rule }: { rule: Rule | undefined }) {
       <Status rule={rule} trial={trial} />
       {result !== undefined && (
         <div class={trial.running ? 'backtest-result backtest-stale' : 'backtest-result'}>
-          <Findings result={result} on={rule?.on ?? result.rule.on} />
+          <Findings result={result} on={rule?.on ?? result.rule.on} picking={picking} />
         </div>
       )}
     </section>
@@ -73,7 +73,7 @@ function Status({
   )
 }
 
-function Findings({ result, on }: { result: BacktestResult; on: number }) {
+function Findings({ result, on, picking }: { result: BacktestResult; on: number; picking: Picking }) {
   const { incidents, histogram, best, borderline, labelled } = result
   if (result.frames === 0) return <p class="hint">No stored frame of these cameras in this time.</p>
   const bins = histogram.length
@@ -124,8 +124,8 @@ function Findings({ result, on }: { result: BacktestResult; on: number }) {
           </figcaption>
         </figure>
       )}
-      <Examples title="Surest" frames={best.filter(({ score }) => score >= on)} />
-      <Examples title="Borderline" frames={borderline} />
+      <Examples title="Surest" frames={best.filter(({ score }) => score >= on)} picking={picking} />
+      <Examples title="Borderline" frames={borderline} picking={picking} />
     </>
   )
 }
@@ -141,21 +141,20 @@ function Figure({ name, value }: { name: string; value: string }) {
 
 const SHOWN = 8
 
-function Examples({ title, frames }: { title: string; frames: readonly ScoredFrame[] }) {
+interface ExamplesProps {
+  readonly title: string
+  readonly frames: readonly ScoredFrame[]
+  readonly picking: Picking
+}
+
+function Examples({ title, frames, picking }: ExamplesProps) {
   if (frames.length === 0) return null
   return (
     <div class="examples">
       <h4>{title}</h4>
       <ul>
         {frames.slice(0, SHOWN).map(frame => (
-          <li key={frame.id} title={`${frame.camera}, ${absoluteTime(frame.capturedAt)}`}>
-            <Thumbnail
-              url={frame.thumbnailUrl}
-              alt={`${frame.camera}, ${absoluteTime(frame.capturedAt)}`}
-              none=""
-            />
-            <span class="example-score">{percent(frame.score)}</span>
-          </li>
+          <PickableFrame key={frame.id} frame={frame} note={percent(frame.score)} picking={picking} />
         ))}
       </ul>
     </div>

@@ -5,40 +5,68 @@ import { Thumbnail } from '../components/thumbnail.tsx'
 import { duration, percent, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
+import { type TickerFilter, type TickerHit, tickerEntries } from '../ticker.ts'
 
 const FIRST_SHOWN = 12
+const NOTHING: Readonly<Record<TickerFilter, string>> = {
+  all: 'No rule has fired yet.',
+  ongoing: 'Nothing is going on right now.',
+  saved: 'No saved search has found anything since this page was opened.',
+}
 
-export function IncidentList({ incidents, now }: { incidents: readonly Incident[]; now: number }) {
-  const [openOnly, setOpenOnly] = useState(false)
+export interface IncidentListProps {
+  readonly incidents: readonly Incident[]
+  readonly hits: readonly TickerHit[]
+  readonly now: number
+}
+
+/** What the rules caught and what saved searches found, newest first. */
+export function IncidentList({ incidents, hits, now }: IncidentListProps) {
+  const [filter, setFilter] = useState<TickerFilter>('all')
   const [all, setAll] = useState(false)
-  const open = incidents.filter(({ endedAt }) => endedAt === null)
-  const chosen = openOnly ? open : incidents
-  const shown = all ? chosen : chosen.slice(0, FIRST_SHOWN)
+  const open = incidents.filter(({ endedAt }) => endedAt === null).length
+  const entries = tickerEntries(incidents, hits, filter)
+  const shown = all ? entries : entries.slice(0, FIRST_SHOWN)
+  const chip = (name: TickerFilter, label: string) => (
+    <button
+      type="button"
+      class="chip"
+      aria-pressed={filter === name}
+      onClick={() => setFilter(filter === name ? 'all' : name)}
+    >
+      {label}
+    </button>
+  )
   return (
     <section class="incidents card" aria-labelledby="incidents-title">
       <header class="incidents-head">
         <h2 id="incidents-title">Incidents</h2>
-        <button type="button" class="chip" aria-pressed={openOnly} onClick={() => setOpenOnly(!openOnly)}>
-          Ongoing {open.length}
-        </button>
+        {chip('ongoing', `Ongoing ${open}`)}
+        {(hits.length > 0 || filter === 'saved') && chip('saved', `Saved searches ${hits.length}`)}
       </header>
       {shown.length === 0 ? (
         <p class="incidents-none">
           <Icon name="check" />
-          {openOnly ? 'Nothing is going on right now.' : 'No rule has fired yet.'}
+          {NOTHING[filter]}
         </p>
       ) : (
         <ol class="incidents-list">
-          {shown.map(incident => (
-            <li key={incident.id}>
-              <IncidentRow incident={incident} now={now} />
-            </li>
-          ))}
+          {shown.map(entry =>
+            entry.kind === 'incident' ? (
+              <li key={entry.incident.id}>
+                <IncidentRow incident={entry.incident} now={now} />
+              </li>
+            ) : (
+              <li key={entry.hit.key}>
+                <HitRow hit={entry.hit} now={now} />
+              </li>
+            ),
+          )}
         </ol>
       )}
-      {shown.length < chosen.length && (
+      {shown.length < entries.length && (
         <button type="button" class="text-button" onClick={() => setAll(true)}>
-          Show all {chosen.length}
+          Show all {entries.length}
         </button>
       )}
     </section>
@@ -69,6 +97,33 @@ function IncidentRow({ incident, now }: { incident: Incident; now: number }) {
         <span class="incident-line">
           {endedAt === null ? <strong class="ongoing">ongoing {lasted}</strong> : lasted}
           {` · ${plural(frames, 'frame')} · peak ${percent(peakScore)}`}
+        </span>
+      </span>
+    </a>
+  )
+}
+
+function HitRow({ hit, now }: { hit: TickerHit; now: number }) {
+  const { search, frame, similarity, hits } = hit
+  return (
+    <a
+      class="incident incident-saved"
+      href={formatHash('live', { frame: frame.id })}
+      title={`${frame.camera} on ${frame.node}`}
+    >
+      <span class="incident-picture">
+        <Thumbnail url={frame.thumbnailUrl} alt="" />
+      </span>
+      <span class="incident-text">
+        <span class="incident-head">
+          <span class="incident-name">{search.name}</span>
+          <span class="badge badge-saved">saved search</span>
+        </span>
+        <span class="incident-line">
+          {frame.camera}, <Ago iso={frame.capturedAt} now={now} />
+        </span>
+        <span class="incident-line">
+          {plural(hits, 'hit')} · cosine {similarity.toFixed(3)}
         </span>
       </span>
     </a>

@@ -1,3 +1,4 @@
+import { useRef } from 'preact/hooks'
 import type { QueuedIncident, ReviewVerdict } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { ScoreBar, SeverityBadge } from '../components/marks.tsx'
@@ -6,16 +7,28 @@ import { absoluteTime, duration, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
+import { RuleTrust } from './rule-trust.tsx'
+
+/** Id of the control that relabels, for the key that goes to it. */
+export const RELABEL = 'review-relabel'
 
 export interface ReviewDetailProps {
   readonly item: QueuedIncident
   readonly verdict: ReviewVerdict | undefined
+  /** Which of how many, from 0. */
+  readonly place: { readonly at: number; readonly of: number }
+  /** Changes with every verdict. */
+  readonly round: string
+  readonly mayJudge: boolean
   readonly canUndo: boolean
+  readonly onMove: (step: number) => void
   readonly onJudge: (verdict: ReviewVerdict, rule?: string) => void
   readonly onUndo: () => void
 }
 
-export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: ReviewDetailProps) {
+export function ReviewDetail(props: ReviewDetailProps) {
+  const { item, verdict, place, round, mayJudge, canUndo, onMove, onJudge, onUndo } = props
+  const confirm = useRef<HTMLButtonElement>(null)
   const { data } = useRules()
   const rule = data?.rules.find(({ id }) => id === item.rule)
   const others = (data?.rules ?? []).filter(({ id }) => id !== item.rule)
@@ -25,9 +38,32 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
         <Thumbnail
           url={item.thumbnailUrl}
           alt={`Best frame of camera ${item.camera}: details`}
-          none="No picture kept: details"
+          none="No picture is kept of this camera, or it has run out. Judge by what is known: score, camera and time."
         />
       </a>
+      <nav class="review-steps" aria-label="Incidents">
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="k"
+          aria-disabled={place.at === 0}
+          onClick={() => onMove(-1)}
+        >
+          Previous
+        </button>
+        <span class="hint">
+          {place.at + 1} of {place.of}
+        </span>
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="j"
+          aria-disabled={place.at === place.of - 1}
+          onClick={() => onMove(1)}
+        >
+          Next
+        </button>
+      </nav>
       <h2 id="review-title">
         {item.ruleName} <SeverityBadge severity={item.severity} />
       </h2>
@@ -46,31 +82,63 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
         </Fact>
         {verdict !== undefined && <Fact name="Verdict">{verdict}</Fact>}
       </dl>
-      <div class="actions">
-        <button
-          type="button"
-          class="button button-primary"
-          aria-keyshortcuts="c"
-          onClick={() => onJudge('confirm')}
-        >
-          <Icon name="check" /> Confirm
-        </button>
-        <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
-          <Icon name="close" /> Dismiss
-        </button>
-        <button type="button" class="button" aria-keyshortcuts="u" disabled={!canUndo} onClick={onUndo}>
-          Undo
-        </button>
-      </div>
-      {others.length > 0 && (
+      {mayJudge ? (
+        <div class="actions">
+          <button
+            ref={confirm}
+            type="button"
+            class="button button-primary"
+            aria-keyshortcuts="c"
+            onClick={() => onJudge('confirm')}
+          >
+            <Icon name="check" /> Confirm{' '}
+            <span class="key" aria-hidden="true">
+              c
+            </span>
+          </button>
+          <button type="button" class="button" aria-keyshortcuts="d" onClick={() => onJudge('dismiss')}>
+            <Icon name="close" /> Dismiss{' '}
+            <span class="key" aria-hidden="true">
+              d
+            </span>
+          </button>
+          <button
+            type="button"
+            class="button"
+            aria-keyshortcuts="u"
+            disabled={!canUndo}
+            onClick={() => {
+              // It may be the last to take back, and a button that is disabled loses the focus.
+              confirm.current?.focus()
+              onUndo()
+            }}
+          >
+            Undo{' '}
+            <span class="key" aria-hidden="true">
+              u
+            </span>
+          </button>
+        </div>
+      ) : (
+        <p class="hint">Operators confirm and dismiss; you may look.</p>
+      )}
+      {mayJudge && others.length > 0 && (
         <label class="review-relabel">
-          <span>It shows what another rule looks for</span>
+          <span>
+            It shows what another rule looks for{' '}
+            <span class="key" aria-hidden="true">
+              r
+            </span>
+          </span>
           <select
+            id={RELABEL}
             class="input"
+            aria-keyshortcuts="r"
             value=""
             onChange={event => {
               const { value } = event.currentTarget
-              event.currentTarget.blur()
+              // The keys work again, and the place on the page is kept.
+              confirm.current?.focus()
               if (value !== '') onJudge('relabel', value)
             }}
           >
@@ -83,6 +151,7 @@ export function ReviewDetail({ item, verdict, canUndo, onJudge, onUndo }: Review
           </select>
         </label>
       )}
+      <RuleTrust rule={item.rule} round={round} />
     </section>
   )
 }

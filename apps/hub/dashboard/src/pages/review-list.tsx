@@ -11,18 +11,23 @@ export interface ReviewListProps {
 
 export function ReviewList({ session, onChoose }: ReviewListProps) {
   const { items, at, verdicts } = session
-  const chosen = useRef<HTMLButtonElement>(null)
+  const list = useRef<HTMLOListElement>(null)
+  const chosen = useRef<HTMLLIElement>(null)
+  // Within the list alone: on a phone it is as long as its rows, and the page must stay where it is.
   useEffect(() => {
-    if (at >= 0) chosen.current?.scrollIntoView({ block: 'nearest' })
+    const [box, row] = [list.current, chosen.current]
+    if (box === null || row === null) return
+    const [{ top, bottom }, seen] = [row.getBoundingClientRect(), box.getBoundingClientRect()]
+    if (top < seen.top) box.scrollTop -= seen.top - top
+    else if (bottom > seen.bottom) box.scrollTop += bottom - seen.bottom
   }, [at])
   return (
-    <ol class="review-list card" aria-label="Incidents to review">
+    <ol ref={list} class="review-list card" aria-label="Incidents to review">
       {items.map((item, index) => {
         const verdict = verdicts.get(item.id)
         return (
-          <li key={item.id}>
+          <li key={item.id} ref={index === at ? chosen : null}>
             <button
-              ref={index === at ? chosen : null}
               type="button"
               class={`incident review-row severity-${item.severity}${verdict === undefined ? '' : ' review-row-done'}`}
               aria-current={index === at ? 'true' : undefined}

@@ -15,7 +15,8 @@ import {
   undone,
 } from '../review-session.ts'
 import { useResource, useServices } from '../services.ts'
-import { ReviewDetail } from './review-detail.tsx'
+import { useSession } from '../session.tsx'
+import { RELABEL, ReviewDetail } from './review-detail.tsx'
 import { ReviewList } from './review-list.tsx'
 
 /** Incidents on the table at once; the next come when these are done. */
@@ -73,13 +74,21 @@ export function ReviewPage() {
     )
   }
 
+  const mayJudge = useSession().can('operator')
   const item = current(session)
   const onKey = (event: KeyboardEvent) => {
     const key = event.repeat && event.key.length === 1 ? undefined : reviewKey(event)
-    if (key === undefined || isTyping(event.target) || document.querySelector('dialog[open]') !== null) return
+    if (
+      key === undefined ||
+      (!mayJudge && key !== 'next' && key !== 'previous') ||
+      isTyping(event.target) ||
+      document.querySelector('dialog[open]') !== null
+    )
+      return
     event.preventDefault()
     if (key === 'next' || key === 'previous') setSession(moved(session, key === 'next' ? 1 : -1))
     else if (key === 'undo') undo()
+    else if (key === 'relabel') document.getElementById(RELABEL)?.focus()
     else if (item !== undefined) void judge(item, key)
   }
   const newest = useRef(onKey)
@@ -103,7 +112,8 @@ export function ReviewPage() {
           </p>
         </div>
         <p class="review-keys hint">
-          <kbd>j</kbd> <kbd>k</kbd> move · <kbd>c</kbd> confirm · <kbd>d</kbd> dismiss · <kbd>u</kbd> undo
+          <kbd>j</kbd> <kbd>k</kbd> move · <kbd>c</kbd> confirm · <kbd>d</kbd> dismiss · <kbd>r</kbd> relabel
+          · <kbd>u</kbd> undo
         </p>
       </header>
       <p class="visually-hidden" role="status">
@@ -125,10 +135,13 @@ export function ReviewPage() {
         <div class="review">
           <ReviewList session={session} onChoose={id => setSession(movedTo(session, id))} />
           <ReviewDetail
-            key={item.id}
             item={item}
             verdict={session.verdicts.get(item.id)}
+            place={{ at: session.at, of: session.items.length }}
+            round={`${session.verdicts.size} ${session.history.join()}`}
+            mayJudge={mayJudge}
             canUndo={session.history.length > 0}
+            onMove={step => setSession(moved(session, step))}
             onJudge={(verdict, rule) => void judge(item, verdict, rule)}
             onUndo={undo}
           />

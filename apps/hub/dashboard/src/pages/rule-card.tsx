@@ -4,19 +4,25 @@ import { Switch } from '../components/field.tsx'
 import { SeverityBadge } from '../components/marks.tsx'
 import { duration, percent, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { ruleFile } from '../rules-api.ts'
 
 export interface RuleCardProps {
   readonly rule: Rule
   readonly warnings: readonly string[]
   /** What it learnt from reviews. */
   readonly lesson: string | undefined
+  /** How far it goes, and how often it was right. */
+  readonly facts: readonly string[]
+  /** Whether to offer changes. */
+  readonly mayChange: boolean
   readonly saving: boolean
   readonly onToggle: (enabled: boolean) => void
   readonly onEdit: () => void
   readonly onDelete: () => void
 }
 
-export function RuleCard({ rule, warnings, lesson, saving, onToggle, onEdit, onDelete }: RuleCardProps) {
+export function RuleCard(props: RuleCardProps) {
+  const { rule, warnings, lesson, facts, mayChange, saving, onToggle, onEdit, onDelete } = props
   const [asking, setAsking] = useState(false)
   const keep = useRef<HTMLButtonElement>(null)
   const ask = useRef<HTMLButtonElement>(null)
@@ -33,7 +39,7 @@ export function RuleCard({ rule, warnings, lesson, saving, onToggle, onEdit, onD
         <Switch
           label={`${rule.name}: enabled`}
           checked={rule.enabled}
-          disabled={saving}
+          disabled={saving || !mayChange}
           onChange={onToggle}
         />
         <div class="rule-title">
@@ -52,6 +58,11 @@ export function RuleCard({ rule, warnings, lesson, saving, onToggle, onEdit, onD
       <Prompts title="Looks for" prompts={rule.positives} />
       {rule.negatives.length > 0 && <Prompts title="But not" prompts={rule.negatives} quiet />}
       <p class="rule-when">{conditions(rule)}</p>
+      {facts.map(fact => (
+        <p key={fact} class="hint">
+          {fact}
+        </p>
+      ))}
       {lesson !== undefined && <p class="hint">Learnt: {lesson}</p>}
       <footer class="rule-foot">
         {asking ? (
@@ -71,23 +82,35 @@ export function RuleCard({ rule, warnings, lesson, saving, onToggle, onEdit, onD
           </>
         ) : (
           <>
-            <button
-              type="button"
-              class="button button-small"
-              aria-label={`Edit ${rule.name}`}
-              onClick={onEdit}
-            >
-              <Icon name="edit" /> Edit
-            </button>
-            <button
-              ref={ask}
-              type="button"
+            {mayChange && (
+              <button
+                type="button"
+                class="button button-small"
+                aria-label={`Edit ${rule.name}`}
+                onClick={onEdit}
+              >
+                <Icon name="edit" /> Edit
+              </button>
+            )}
+            <a
               class="button button-small button-plain"
-              aria-label={`Delete ${rule.name}`}
-              onClick={() => setAsking(true)}
+              href={ruleFile(rule.id)}
+              download={`${rule.id}.yaml`}
+              aria-label={`Export ${rule.name} as YAML`}
             >
-              <Icon name="trash" /> Delete
-            </button>
+              Export
+            </a>
+            {mayChange && (
+              <button
+                ref={ask}
+                type="button"
+                class="button button-small button-plain"
+                aria-label={`Delete ${rule.name}`}
+                onClick={() => setAsking(true)}
+              >
+                <Icon name="trash" /> Delete
+              </button>
+            )}
           </>
         )}
       </footer>

@@ -1,3 +1,9 @@
+import {
+  audienceWarnings,
+  type FleetPlace,
+  fleetNames,
+  reachOf,
+} from '@sightline/core/moderation/audience.js'
 import { useState } from 'preact/hooks'
 import type { ApiError } from '../api.ts'
 import type { Rule, Severity } from '../api-types.ts'
@@ -5,6 +11,7 @@ import { Field, Switch } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { percent } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { type ExamplePicture, kindOf, withExample } from '../rule-examples.ts'
 import {
   type FormFaults,
   faultsFromHub,
@@ -17,8 +24,11 @@ import {
   SEVERITIES,
   unableConcepts,
 } from '../rule-form.ts'
+import { reachText } from '../rule-standing.ts'
 import { AdvancedFields, hasAdvanced, type NumberFieldProps } from './advanced-fields.tsx'
 import { BacktestPanel } from './backtest-panel.tsx'
+import type { Picking } from './pickable-frame.tsx'
+import { RulePictures } from './rule-pictures.tsx'
 import { SaveFailure } from './save-failure.tsx'
 
 export interface RuleEditorProps {
@@ -30,6 +40,10 @@ export interface RuleEditorProps {
   /** Where the rule stands, or will stand, in the list: the hub names faults by position. */
   readonly index: number
   readonly cannot: readonly string[]
+  readonly fleet: readonly FleetPlace[]
+  /** Rules that the picture of a new one may be given to instead. */
+  readonly others: readonly Rule[]
+  readonly onOther: (rule: Rule) => void
   readonly saving: boolean
   readonly failure: ApiError | undefined
   readonly onSave: (rule: Rule) => void
@@ -38,8 +52,9 @@ export interface RuleEditorProps {
 }
 
 export function RuleEditor(props: RuleEditorProps) {
-  const { rule, draft, takenIds, index, cannot, saving, failure } = props
-  const [form, setForm] = useState<RuleForm>(rule === undefined ? { ...NEW_RULE, ...draft } : formOf(rule))
+  const { rule, draft, takenIds, index, cannot, fleet, saving, failure } = props
+  const [form, setForm] = useState<RuleForm>({ ...(rule === undefined ? NEW_RULE : formOf(rule)), ...draft })
+  const [picked, setPicked] = useState<ReadonlyMap<string, ExamplePicture>>(new Map())
   const [ownId, setOwnId] = useState(false)
   const [tried, setTried] = useState(false)
   const read = readForm(form, takenIds)
@@ -48,6 +63,16 @@ export function RuleEditor(props: RuleEditorProps) {
   const { name: _, id: __, ...trialFaults } = read.faults
   const faults: FormFaults = tried ? { ...hubFaults, ...read.faults } : {}
   const unable = unableConcepts(form, cannot)
+
+  const reach = reachOf(read.rule, fleet)
+  const unreached = audienceWarnings(read.rule, fleetNames(fleet))
+  const picking: Picking = {
+    kindOf: id => kindOf(form, id),
+    onPick: (picture, kind) => {
+      setPicked(known => new Map(known).set(picture.id, picture))
+      setForm(newest => withExample(newest, picture.id, kind))
+    },
+  }
 
   const set = (field: RuleField) => (event: { currentTarget: { value: string } }) => {
     const { value } = event.currentTarget
@@ -76,6 +101,26 @@ export function RuleEditor(props: RuleEditorProps) {
           save()
         }}
       >
+        {draft?.positiveExamples !== undefined && rule === undefined && props.others.length > 0 && (
+          <label class="rule-other">
+            <span>Or give the picture to a rule that is there:</span>
+            <select
+              class="input"
+              value=""
+              onChange={event => {
+                const other = props.others.find(({ id }) => id === event.currentTarget.value)
+                if (other !== undefined) props.onOther(other)
+              }}
+            >
+              <option value="">Choose a rule…</option>
+              {props.others.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <div class="editor-columns">
           <div>
             <div class="fields">
@@ -114,6 +159,9 @@ export function RuleEditor(props: RuleEditorProps) {
                   </span>
                 </p>
               )}
+              <div class="field-wide">
+                <RulePictures form={form} faults={faults} picked={picked} picking={picking} />
+              </div>
               <Threshold label="Fires at" value={form.on} fault={faults.on} onInput={set('on')} />
               <Threshold label="Lets go below" value={form.off} fault={faults.off} onInput={set('off')} />
               <Field label="Severity" fault={faults.severity}>
@@ -143,6 +191,15 @@ export function RuleEditor(props: RuleEditorProps) {
                 )}
               </Field>
             </div>
+            <p class="rule-reach hint" role="status">
+              {fleet.length === 0 ? 'No device has reported yet.' : `${reachText(reach)}.`}
+            </p>
+            {unreached.map(message => (
+              <p key={message} class="note note-warn">
+                <Icon name="alert" />
+                <span>{message}</span>
+              </p>
+            ))}
             <AdvancedFields
               form={form}
               faults={faults}
@@ -152,7 +209,10 @@ export function RuleEditor(props: RuleEditorProps) {
               onOwnId={() => setOwnId(true)}
             />
           </div>
-          <BacktestPanel rule={Object.keys(trialFaults).length === 0 ? read.rule : undefined} />
+          <BacktestPanel
+            rule={Object.keys(trialFaults).length === 0 ? read.rule : undefined}
+            picking={picking}
+          />
         </div>
         {failure !== undefined && (
           <SaveFailure failure={failure} saving={saving} onSaveOnNewest={props.onSaveOnNewest} />

@@ -5,27 +5,35 @@ import { Ago } from '../components/marks.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { changeText } from '../rule-standing.ts'
-import { restoreRules, ruleHistory } from '../rules-api.ts'
+import { restoreRules, ruleHistory, rulesVersion } from '../rules-api.ts'
+import { diffRules } from '../rules-diff.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { RuleChanges } from './rule-changes.tsx'
 
 export interface RuleHistoryDialogProps {
-  /** The version in force. */
-  readonly version: number
+  /** Those in force. */
+  readonly rules: RulesDocument
+  readonly mayRestore: boolean
   readonly onRestored: (rules: RulesDocument) => void
   readonly onClose: () => void
 }
 
-export function RuleHistoryDialog({ version, onRestored, onClose }: RuleHistoryDialogProps) {
+export function RuleHistoryDialog({ rules, mayRestore, onRestored, onClose }: RuleHistoryDialogProps) {
+  const { version } = rules
   const { api } = useServices()
   const now = useNow(5000)
   const history = useResource(`history ${version}`, signal => ruleHistory(api, signal))
   const [failed, setFailed] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
-  const restore = async (wanted: number) => {
+  const [wanted, setWanted] = useState<number>()
+  const then = useResource(wanted === undefined ? undefined : `version ${wanted}`, signal =>
+    rulesVersion(api, wanted!, signal),
+  )
+  const restore = async (older: number) => {
     setBusy(true)
     setFailed(undefined)
     try {
-      onRestored(await restoreRules(api, wanted))
+      onRestored(await restoreRules(api, older))
     } catch (error) {
       setFailed(asApiError(error))
     } finally {
@@ -56,12 +64,32 @@ export function RuleHistoryDialog({ version, onRestored, onClose }: RuleHistoryD
               <button
                 type="button"
                 class="button button-small"
-                aria-label={`Restore version ${change.version}`}
+                aria-label={`Compare version ${change.version}`}
+                aria-expanded={wanted === change.version}
                 disabled={busy}
-                onClick={() => void restore(change.version)}
+                onClick={() => setWanted(wanted === change.version ? undefined : change.version)}
               >
-                Restore
+                Compare
               </button>
+            )}
+            {wanted === change.version && (
+              <section class="change-detail" aria-label={`If version ${wanted} is restored`}>
+                {then.error !== undefined && <ErrorNote error={then.error} onRetry={then.reload} />}
+                {then.loading && <p class="hint">Loading…</p>}
+                {!then.loading && then.data !== undefined && (
+                  <RuleChanges diff={diffRules(rules.rules, then.data)} />
+                )}
+                {mayRestore && !then.loading && then.data !== undefined && (
+                  <button
+                    type="button"
+                    class="button button-small button-primary"
+                    disabled={busy}
+                    onClick={() => void restore(change.version)}
+                  >
+                    Restore version {wanted}
+                  </button>
+                )}
+              </section>
             )}
           </li>
         ))}

@@ -39,39 +39,43 @@ export function RulePacksDialog({ onAdded, onClose }: RulePacksDialogProps) {
         <ErrorState error={packs.error} onRetry={packs.reload} />
       )}
       {packs.data === undefined && packs.loading && <SkeletonCards cards={2} />}
-      <p role="status">{said}</p>
+      <p role="status" class={said === '' ? 'visually-hidden' : 'note'}>
+        {said}
+      </p>
       {failed !== undefined && <ErrorNote error={failed} />}
-      {packs.data?.map(({ name, title, description, notes, rules }) => (
-        <section key={name}>
-          <h3>{title}</h3>
-          <p>{description}</p>
-          {notes.map(note => (
-            <p key={note} class="hint">
-              {note}
-            </p>
-          ))}
-          <details>
-            <summary>{plural(rules.length, 'rule')}</summary>
-            <ul>
-              {rules.map(({ rule, note, added }) => (
-                <li key={rule.id}>
-                  <strong>{rule.name}</strong>
-                  {added && ' (there already)'} <span class="hint">{note}</span>
-                </li>
-              ))}
-            </ul>
-          </details>
-          <button
-            type="button"
-            class="button button-small"
-            aria-label={`Add ${title}`}
-            disabled={busy || rules.every(({ added }) => added)}
-            onClick={() => void add(name)}
-          >
-            {rules.every(({ added }) => added) ? 'Added' : 'Add'}
-          </button>
-        </section>
-      ))}
+      <div class="packs">
+        {packs.data?.map(({ name, title, description, notes, rules }) => (
+          <section key={name}>
+            <h3>{title}</h3>
+            <p>{description}</p>
+            {notes.map(note => (
+              <p key={note} class="hint">
+                {note}
+              </p>
+            ))}
+            <details>
+              <summary>{plural(rules.length, 'rule')}</summary>
+              <ul>
+                {rules.map(({ rule, note, added }) => (
+                  <li key={rule.id}>
+                    <strong>{rule.name}</strong>
+                    {added && ' (there already)'} <span class="hint">{note}</span>
+                  </li>
+                ))}
+              </ul>
+            </details>
+            <button
+              type="button"
+              class="button button-small"
+              aria-label={`Add ${title}`}
+              disabled={busy || rules.every(({ added }) => added)}
+              onClick={() => void add(name)}
+            >
+              {rules.every(({ added }) => added) ? 'Added' : 'Add'}
+            </button>
+          </section>
+        ))}
+      </div>
     </Modal>
   )
 }

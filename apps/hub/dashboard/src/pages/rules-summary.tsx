@@ -1,31 +1,33 @@
 import type { RulesDocument } from '../api-types.ts'
 import { Ago } from '../components/marks.tsx'
 import { plural } from '../format.ts'
-import { standing } from '../rule-standing.ts'
-import { ruleTargets } from '../rules-api.ts'
-import { useLive, useNow, useResource, useServices } from '../services.ts'
+import type { RollOut } from '../rule-standing.ts'
+import { useNow } from '../services.ts'
 
-/** How new the rules are, and on which devices they are in force. */
-export function RulesSummary({ rules }: { rules: RulesDocument }) {
-  const { api } = useServices()
-  const { nodes } = useLive()
+export interface RulesSummaryProps {
+  readonly rules: RulesDocument
+  readonly rollOut: RollOut
+  /** Whether the roll-out is that of these rules, and not of the ones before. */
+  readonly current: boolean
+}
+
+/** How new the rules are, and on how many devices they are in force. */
+export function RulesSummary({ rules, rollOut, current }: RulesSummaryProps) {
   const now = useNow(5000)
-  // Asked again whenever a device applies, refuses, comes or goes.
-  const heard = [...nodes.values()].map(
-    ({ site, node, online, rulesVersion, rulesError }) =>
-      `${site}/${node} ${online} ${rulesVersion} ${rulesError}`,
-  )
-  const targets = useResource(`${rules.version} ${heard.join()}`, signal => ruleTargets(api, signal))
-  const { inForce, devices, remarks } = standing(targets.data ?? [])
+  const { inForce, devices, unsent } = rollOut
   return (
     <>
       <p class="page-sub">
         Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
-        {devices > 0 && ` · in force on ${inForce} of ${plural(devices, 'device')}`}
+        <span role="status">
+          {current &&
+            devices.length > 0 &&
+            ` · in force on ${inForce} of ${plural(devices.length, 'device')}`}
+        </span>
       </p>
-      {remarks.length > 0 && (
+      {unsent.length > 0 && (
         <ul class="remarks hint">
-          {remarks.map(remark => (
+          {unsent.map(remark => (
             <li key={remark}>{remark}</li>
           ))}
         </ul>

@@ -1,3 +1,4 @@
+import { reachOf } from '@sightline/core/moderation/audience.js'
 import { useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import type { Rule, RulesDocument } from '../api-types.ts'
@@ -5,14 +6,18 @@ import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { Icon } from '../icons.tsx'
 import { formatHash, navigate } from '../router.ts'
 import { idFrom, type RuleForm } from '../rule-form.ts'
-import { learntText } from '../rule-standing.ts'
-import { learnt } from '../rules-api.ts'
+import { examplesText, fleetPlaces, learntText, reachText, recordText, rollOut } from '../rule-standing.ts'
+import { ALL_RULES_FILE, learnt, ruleRecords } from '../rules-api.ts'
 import { useRules } from '../rules-context.ts'
-import { useResource, useServices } from '../services.ts'
+import { useLive, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
+import { useRuleTargets } from '../use-rule-targets.ts'
 import { RuleCard } from './rule-card.tsx'
 import { RuleEditor } from './rule-editor.tsx'
 import { RuleHistoryDialog } from './rule-history-dialog.tsx'
+import { RuleImportDialog } from './rule-import-dialog.tsx'
 import { RulePacksDialog } from './rule-packs-dialog.tsx'
+import { RuleRollOut } from './rule-roll-out.tsx'
 import { RulesSummary } from './rules-summary.tsx'
 import { SaveFailure } from './save-failure.tsx'
 
@@ -33,9 +38,16 @@ export function RulesPage({ params }: RulesPageProps) {
   const [editing, setEditing] = useState<Editing>(draftOf(params))
   const [saving, setSaving] = useState(false)
   const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
-  const [open, setOpen] = useState<'packs' | 'history'>()
+  const [open, setOpen] = useState<'packs' | 'history' | 'import'>()
+  const [showRollOut, setShowRollOut] = useState(false)
+  const { nodes } = useLive()
+  const mayChange = useSession().can('operator')
   const { data } = rules
   const lessons = useResource(data && `learning ${data.version}`, signal => learnt(api, signal))
+  const records = useResource(data && `records ${data.version}`, signal => ruleRecords(api, signal))
+  const { targets, current } = useRuleTargets(data?.version)
+  const standings = rollOut(targets)
+  const fleet = fleetPlaces(targets, nodes)
 
   const close = () => {
     setEditing(undefined)
@@ -43,12 +55,16 @@ export function RulesPage({ params }: RulesPageProps) {
     // Loaded again, the page does not ask again.
     if (params.example !== undefined) navigate(formatHash('rules'), { replace: true })
   }
+  const published = (document: RulesDocument) => {
+    rules.replace(document)
+    setShowRollOut(true)
+  }
   const save = async (change: Change, base: RulesDocument | undefined = data) => {
     if (base === undefined) return
     setSaving(true)
     setFailed(undefined)
     try {
-      rules.replace(await api.putRules(change(base.rules), base.version))
+      published(await api.putRules(change(base.rules), base.version))
       close()
     } catch (error) {
       setFailed({ error: asApiError(error), change })
@@ -79,6 +95,15 @@ export function RulesPage({ params }: RulesPageProps) {
     return lesson === undefined || lesson.labels === 0 ? undefined : learntText(lesson)
   }
 
+  const factsOf = (rule: Rule) => {
+    const record = records.data?.find(each => each.rule === rule.id)
+    return [
+      ...(fleet.length === 0 ? [] : [reachText(reachOf(rule, fleet))]),
+      ...examplesText(rule),
+      ...(record === undefined ? [] : [recordText(record)]),
+    ]
+  }
+
   return (
     <div class="page">
       <header class="page-head">
@@ -87,29 +112,62 @@ export function RulesPage({ params }: RulesPageProps) {
           {data === undefined ? (
             <p class="page-sub">What the cameras look for</p>
           ) : (
-            <RulesSummary rules={data} />
+            <RulesSummary rules={data} rollOut={standings} current={current} />
           )}
         </div>
-        <button type="button" class="button" onClick={() => setOpen('packs')}>
-          Starter packs
-        </button>
+        {mayChange && (
+          <>
+            <button type="button" class="button" onClick={() => setOpen('packs')}>
+              Starter packs
+            </button>
+            <button
+              type="button"
+              class="button"
+              disabled={data === undefined}
+              onClick={() => setOpen('import')}
+            >
+              Import
+            </button>
+          </>
+        )}
+        <a class="button" href={ALL_RULES_FILE} download="rules.yaml">
+          Export
+        </a>
         <button type="button" class="button" disabled={data === undefined} onClick={() => setOpen('history')}>
           History
         </button>
-        <button
-          type="button"
-          class="button button-primary"
-          disabled={data === undefined}
-          onClick={() => edit(undefined)}
-        >
-          <Icon name="plus" /> New rule
-        </button>
+        {mayChange && (
+          <button
+            type="button"
+            class="button button-primary"
+            disabled={data === undefined}
+            onClick={() => edit(undefined)}
+          >
+            <Icon name="plus" /> New rule
+          </button>
+        )}
       </header>
+      <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
       {open === 'packs' && <RulePacksDialog onAdded={rules.reload} onClose={() => setOpen(undefined)} />}
       {open === 'history' && data !== undefined && (
         <RuleHistoryDialog
-          version={data.version}
-          onRestored={rules.replace}
+          rules={data}
+          mayRestore={mayChange}
+          onRestored={document => {
+            published(document)
+            setOpen(undefined)
+          }}
+          onClose={() => setOpen(undefined)}
+        />
+      )}
+      {open === 'import' && data !== undefined && (
+        <RuleImportDialog
+          rules={data}
+          onImported={document => {
+            published(document)
+            setOpen(undefined)
+          }}
+          onStale={rules.reload}
           onClose={() => setOpen(undefined)}
         />
       )}
@@ -123,9 +181,11 @@ export function RulesPage({ params }: RulesPageProps) {
       {data !== undefined && all.length === 0 && (
         <EmptyState icon="rules" title="No rules">
           <p>Say in words what a camera should look for, and every device watches for it.</p>
-          <button type="button" class="button" onClick={() => edit(undefined)}>
-            Write the first rule
-          </button>
+          {mayChange && (
+            <button type="button" class="button" onClick={() => edit(undefined)}>
+              Write the first rule
+            </button>
+          )}
         </EmptyState>
       )}
       <ul class="rules">
@@ -137,6 +197,8 @@ export function RulesPage({ params }: RulesPageProps) {
                 data?.warnings.filter(warning => warning.rule === rule.id).map(({ message }) => message) ?? []
               }
               lesson={lessonOf(rule.id)}
+              facts={factsOf(rule)}
+              mayChange={mayChange}
               saving={saving}
               onToggle={enabled =>
                 save(list => list.map(other => (other.id === rule.id ? { ...other, enabled } : other)))
@@ -147,13 +209,21 @@ export function RulesPage({ params }: RulesPageProps) {
           </li>
         ))}
       </ul>
-      {editing !== undefined && data !== undefined && (
+      {editing !== undefined && data !== undefined && mayChange && (
         <RuleEditor
+          key={edited?.id ?? ''}
           rule={edited}
           draft={editing.draft}
           takenIds={edited === undefined ? all.map(({ id }) => id) : []}
           index={edited === undefined ? all.length : all.findIndex(({ id }) => id === edited.id)}
           cannot={system.data?.model.cannot ?? []}
+          fleet={fleet}
+          others={all}
+          onOther={other => {
+            const pictures = new Set([...other.positiveExamples, params.example ?? ''])
+            const positiveExamples = [...pictures].join('\n')
+            setEditing({ rule: other, draft: { positiveExamples } })
+          }}
           saving={saving}
           failure={failed?.error}
           onSave={rule => save(list => withRule(list, rule))}

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { Thumbnail } from '../components/thumbnail.tsx'
 import { Icon } from '../icons.tsx'
 import { pictureIn } from '../picture.ts'
 
@@ -49,7 +50,7 @@ export function SearchBox({ text, subject, onText, onPicture, onClear }: SearchB
         <Icon name="search" />
         {subject !== undefined && (
           <span class="subject">
-            <img src={subject.url} alt="" width={32} height={32} />
+            <Thumbnail url={subject.url} alt="" none="" />
             <span class="subject-label">{subject.label}</span>
             <button
               type="button"

@@ -1,102 +1,95 @@
 import { useId } from 'preact/hooks'
-import type { FleetNode } from '../api-types.ts'
-import { Icon } from '../icons.tsx'
-import { nodeKey } from '../live-store.ts'
+import type { SearchFacets } from '../api-types.ts'
+import { FilterChip } from '../components/filter-chip.tsx'
+import { type Choice, choicesOf } from '../filter-choices.ts'
+import { useRules } from '../rules-context.ts'
 import {
   type CameraRef,
   cameraKey,
+  type Fired,
   isFiltered,
+  NO_FILTERS,
+  parseSource,
   RANGES,
   type Range,
   rangeFault,
   type SearchQuery,
+  sourceKey,
 } from '../search-query.ts'
 import { useLive } from '../services.ts'
 
 export interface SearchFiltersProps {
   readonly query: SearchQuery
+  /** Of the answer in sight: what there is of each, and how much. */
+  readonly facets: SearchFacets | undefined
   readonly onChange: (change: Partial<SearchQuery>) => void
 }
 
-export function SearchFilters({ query, onChange }: SearchFiltersProps) {
-  const { nodes } = useLive()
-  const id = useId()
-  const fault = rangeFault(query)
-  const fleet = [...nodes.values()].sort((a, b) => nodeKey(a).localeCompare(nodeKey(b)))
-  const cameras = new Map(fleet.flatMap(node => camerasOf(node).map(camera => [cameraKey(camera), camera])))
-  const chosen = query.camera === undefined ? '' : cameraKey(query.camera)
+/** Where, when and by which verdict; each a chip that says how many matches a choice has. */
+export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
+  const { source, rule, fired } = query
+  const rules = useRules().data?.rules ?? []
+  const choices = choicesOf({ facets, cameras: useCameras(), rules, source, rule })
+  const site = sourceKey({ site: source.site })
+  const node = source.node === undefined ? '' : sourceKey({ site: source.site, node: source.node })
+  const camera = source.camera === undefined ? '' : sourceKey(source)
+  const verdict = rule !== '' ? `rule:${rule}` : fired
   return (
     <fieldset class="filters">
       <legend class="visually-hidden">Filters</legend>
-      <label class="filter">
-        <Icon name="camera" />
-        <span class="visually-hidden">Camera</span>
-        <select
-          value={chosen}
-          onChange={event => onChange({ camera: cameras.get(event.currentTarget.value) })}
-        >
-          <option value="">All cameras</option>
-          {query.camera !== undefined && !cameras.has(chosen) && (
-            <option value={chosen}>{query.camera.camera}</option>
-          )}
-          {fleet.map(node => (
-            <optgroup key={nodeKey(node)} label={`${node.node} (${node.site})`}>
-              {camerasOf(node).map(camera => (
-                <option key={camera.camera} value={cameraKey(camera)}>
-                  {camera.camera}
-                </option>
-              ))}
-            </optgroup>
-          ))}
-        </select>
-      </label>
-      <label class="filter">
-        <Icon name="clock" />
-        <span class="visually-hidden">Time</span>
-        <select
-          value={query.range}
-          onChange={event => onChange({ range: event.currentTarget.value as Range })}
-        >
-          {Object.entries(RANGES).map(([name, { label }]) => (
-            <option key={name} value={name}>
-              {label}
-            </option>
-          ))}
-        </select>
-      </label>
-      {query.range === 'custom' && (
-        <>
-          <label class="filter">
-            From
-            <input
-              type="datetime-local"
-              value={query.from}
-              aria-invalid={fault !== undefined}
-              aria-describedby={id}
-              onChange={event => onChange({ from: event.currentTarget.value })}
-            />
-          </label>
-          <label class="filter">
-            to
-            <input
-              type="datetime-local"
-              value={query.to}
-              aria-invalid={fault !== undefined}
-              aria-describedby={id}
-              onChange={event => onChange({ to: event.currentTarget.value })}
-            />
-          </label>
-          <p id={id} class="fault" role="alert">
-            {fault}
-          </p>
-        </>
+      {(choices.sites.length > 1 || site !== '') && (
+        <FilterChip
+          name="Site"
+          icon="pin"
+          value={site}
+          any="All sites"
+          choices={choices.sites}
+          onChange={value => onChange({ source: parseSource(value) })}
+        />
       )}
+      {(choices.nodes.length > 1 || node !== '') && (
+        <FilterChip
+          name="Device"
+          icon="chip"
+          value={node}
+          any="All devices"
+          choices={choices.nodes}
+          onChange={value => onChange({ source: parseSource(value || site) })}
+        />
+      )}
+      <FilterChip
+        name="Camera"
+        icon="camera"
+        value={camera}
+        any="All cameras"
+        choices={choices.cameras}
+        onChange={value => onChange({ source: parseSource(value || node || site) })}
+      />
+      <FilterChip
+        name="Rule"
+        icon="rules"
+        value={verdict}
+        any="Any verdict"
+        choices={[...VERDICTS, ...choices.rules.map(each => ({ ...each, value: `rule:${each.value}` }))]}
+        onChange={value =>
+          onChange(
+            value.startsWith('rule:')
+              ? { rule: value.slice(5), fired: '' }
+              : { rule: '', fired: value as Fired },
+          )
+        }
+      />
+      <FilterChip
+        name="Time"
+        icon="clock"
+        value={query.range === 'any' ? '' : query.range}
+        any={RANGES.any.label}
+        choices={TIMES}
+        onChange={value => onChange({ range: (value || 'any') as Range })}
+      />
+      {query.range === 'custom' && <CustomRange query={query} onChange={onChange} />}
       {isFiltered(query) && (
-        <button
-          type="button"
-          class="text-button"
-          onClick={() => onChange({ camera: undefined, range: 'any', from: '', to: '' })}
-        >
+        <button type="button" class="text-button" onClick={() => onChange(NO_FILTERS)}>
           Clear filters
         </button>
       )}
@@ -104,6 +97,51 @@ export function SearchFilters({ query, onChange }: SearchFiltersProps) {
   )
 }
 
-function camerasOf({ site, node, cameras }: FleetNode): CameraRef[] {
-  return cameras.map(({ camera }) => ({ site, node, camera }))
+const VERDICTS: readonly Choice[] = [
+  { value: 'yes', label: 'A rule fired', count: undefined },
+  { value: 'no', label: 'No rule fired', count: undefined },
+]
+const TIMES: readonly Choice[] = Object.entries(RANGES)
+  .filter(([value]) => value !== 'any')
+  .map(([value, { label }]) => ({ value, label, count: undefined }))
+
+function CustomRange({ query, onChange }: Pick<SearchFiltersProps, 'query' | 'onChange'>) {
+  const id = useId()
+  const fault = rangeFault(query)
+  const ends = [
+    ['from', 'From'],
+    ['to', 'to'],
+  ] as const
+  return (
+    <div class="filter-range">
+      {ends.map(([end, label]) => (
+        <label key={end}>
+          {label}
+          <input
+            type="datetime-local"
+            value={query[end]}
+            aria-invalid={fault !== undefined}
+            aria-describedby={id}
+            onChange={event => onChange({ [end]: event.currentTarget.value })}
+          />
+        </label>
+      ))}
+      <p id={id} class="fault" role="alert">
+        {fault}
+      </p>
+    </div>
+  )
+}
+
+/** Those that devices report, and those that frames came from. */
+function useCameras(): CameraRef[] {
+  const { nodes, frames } = useLive()
+  const cameras = new Map<string, CameraRef>()
+  for (const { site, node, camera } of frames.values()) {
+    cameras.set(cameraKey({ site, node, camera }), { site, node, camera })
+  }
+  for (const { site, node, cameras: own } of nodes.values()) {
+    for (const { camera } of own) cameras.set(cameraKey({ site, node, camera }), { site, node, camera })
+  }
+  return [...cameras.values()]
 }

@@ -3,40 +3,62 @@ import { NAME_PATTERN } from '@sightline/core'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { EnrolmentDesk } from '../../fleet/enrolment-desk.ts'
-import type { Eraser } from '../../retention/eraser.ts'
-import type { AuditLog } from '../../store/audit-log.ts'
+import type { Forgetter } from '../../privacy/forgetter.ts'
 import { actorOf } from '../actor.ts'
 import { type FilterQuery, parseFilter } from '../filter.ts'
 import { FilterShape } from '../shapes.ts'
 
-const Count = Type.Integer({ minimum: 0 })
-const Erased = Type.Object({
-  frames: Count,
-  thumbnails: Count,
-  bytes: Count,
-  incidents: Count,
-  reviews: Count,
-  nodes: Count,
+const Count = (description?: string) =>
+  Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) })
+const Time = Type.String({ format: 'date-time' })
+const Forgotten = Type.Object({
+  dryRun: Type.Boolean({ description: 'Whether nothing was deleted, only counted.' }),
+  frames: Count(),
+  thumbnails: Count(),
+  bytes: Count('Of vectors and thumbnails.'),
+  incidents: Count(),
+  reviews: Count(),
+  savedSearchHits: Count(),
+  examples: Count('Copies of these frames that rules named.'),
+  commandResults: Count('Pictures and logs that devices answered commands with.'),
+  quarantined: Count('Messages that could not be read.'),
+  nodes: Count(),
+  snapshots: Type.Array(
+    Type.Object({
+      dir: Type.String(),
+      createdAt: Time,
+      keepUntil: Type.Union([Time, Type.Null()], { description: 'Null: until somebody removes it.' }),
+      bytes: Count(),
+      found: Type.Boolean({ description: 'Whether it still lies where it was made, as seen from the hub.' }),
+    }),
+    { description: 'Known snapshots that may still hold it; copies of them are not known.' },
+  ),
 })
 const Device = Type.Object({
   site: Type.String({ pattern: NAME_PATTERN }),
   node: Type.String({ pattern: NAME_PATTERN }),
 })
+const dryRun = Type.Optional(Type.Boolean({ default: false, description: 'Count, and delete nothing.' }))
 
 export interface EraseParts {
-  readonly eraser: Pick<Eraser, 'erase'>
-  readonly audit: Pick<AuditLog, 'record'>
+  readonly forgetter: Pick<Forgetter, 'forget' | 'measure'>
   readonly desk: Pick<EnrolmentDesk, 'devices' | 'revoke'>
 }
 
-export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { eraser, audit, desk }) => {
-  const erase = async (request: FastifyRequest, filter: FilterQuery) => {
-    const erased = await eraser.erase(parseFilter(filter))
-    const subject = Object.entries(filter)
-      .map(([name, value]) => `${name}=${value}`)
-      .join(' ')
-    await audit.record({ actor: actorOf(request), action: 'records.erased', subject, detail: { ...erased } })
-    return erased
+export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { forgetter, desk }) => {
+  const erase = async (request: FastifyRequest, query: FilterQuery, dry: boolean) => {
+    const filter = parseFilter(query)
+    const { snapshots, ...counts } = dry
+      ? await forgetter.measure(filter)
+      : await forgetter.forget(filter, actorOf(request))
+    return {
+      dryRun: dry,
+      ...counts,
+      snapshots: snapshots.map(({ keepUntil, ...snapshot }) => ({
+        ...snapshot,
+        keepUntil: keepUntil === null ? null : new Date(keepUntil).toISOString(),
+      })),
+    }
   }
 
   app.delete(
@@ -46,12 +68,18 @@ export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { 
       schema: {
         summary: 'Delete a device, camera or time range for good',
         description:
-          'Frames with vectors, thumbnails and index entries, incidents with reviews; with site and node alone also what the device said of itself. Answers when it is done. Earlier snapshots keep what they hold.',
-        querystring: Type.Object(FilterShape, { additionalProperties: false, minProperties: 1 }),
-        response: { 200: Erased },
+          'Frames with vectors, thumbnails, index entries and hits of saved searches, incidents with reviews, copies of the frames that rules name as examples, results of commands, and messages that could not be read; with site and node alone also what the device said of itself. Answers when it is done, with how much that was and which snapshots may still hold it.',
+        querystring: Type.Object(
+          { ...FilterShape, dryRun },
+          { additionalProperties: false, minProperties: 1 },
+        ),
+        response: { 200: Forgotten },
       },
     },
-    request => erase(request, request.query),
+    request => {
+      const { dryRun: dry = false, ...filter } = request.query
+      return erase(request, filter, dry)
+    },
   )
 
   app.delete(
@@ -62,15 +90,17 @@ export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { 
         summary: 'Turn a device away and delete all that it sent, for good',
         description: 'As POST …/revoke, and then as DELETE /frames with its site and node.',
         params: Device,
-        response: { 200: Erased },
+        querystring: Type.Object({ dryRun }, { additionalProperties: false }),
+        response: { 200: Forgotten },
       },
     },
     async request => {
       const { site, node } = request.params
+      const { dryRun: dry = false } = request.query
       // First, so that nothing comes in behind the deletion.
-      if (desk.devices().some(known => known.site === site && known.node === node))
+      if (!dry && desk.devices().some(known => known.site === site && known.node === node))
         await desk.revoke({ site, node }, actorOf(request))
-      return await erase(request, { site, node })
+      return await erase(request, { site, node }, dry)
     },
   )
 }

@@ -2,8 +2,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fault } from '@sightline/core'
 import { Type } from 'typebox'
 import { neighboursOf } from '../../search/neighbours.ts'
+import { newestOfCameras } from '../../search/newest-of-cameras.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
+import { VerdictFilter } from '../search-shapes.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
@@ -18,13 +20,26 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
       config: { role: 'viewer', limited: true },
       schema: {
         summary: 'Newest frames',
-        querystring: Type.Object({ limit: Limit(50, 500), ...FilterShape }, { additionalProperties: false }),
+        querystring: Type.Object(
+          {
+            limit: Limit(50, 500),
+            each: Type.Optional(Type.Literal('camera', { description: 'One frame of every camera.' })),
+            ...FilterShape,
+            ...VerdictFilter,
+          },
+          { additionalProperties: false },
+        ),
         response: { 200: Type.Object({ frames: Type.Array(FrameShape) }) },
       },
     },
-    async ({ query: { limit, ...filter }, caller: { scope } }) => ({
-      frames: store.recent(scope.narrow(parseFilter(filter)), limit ?? 50).map(frameView),
-    }),
+    async ({ query: { limit = 50, each, ...filter }, caller: { scope } }) => {
+      const narrowed = scope.narrow(parseFilter(filter))
+      const frames =
+        each === undefined
+          ? store.recent(narrowed, limit)
+          : await newestOfCameras(store, { filter: narrowed, limit })
+      return { frames: frames.map(frameView) }
+    },
   )
 
   app.get(
@@ -75,10 +90,10 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
       const seen = !scope.limited || (frame !== undefined && scope.sees(frame))
       const thumbnail = seen ? store.thumbnail(id) : undefined
       if (thumbnail === undefined) throw fault('API_NOT_FOUND', `no thumbnail of frame ${id}`)
-      // A frame's id names its content for ever.
+      // Not for longer: what a policy, retention or a deletion takes away must not go on being seen.
       return reply
         .type('image/jpeg')
-        .header('cache-control', 'private, max-age=31536000, immutable')
+        .header('cache-control', 'private, max-age=3600')
         .send(Buffer.from(thumbnail))
     },
   )

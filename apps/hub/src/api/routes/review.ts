@@ -30,6 +30,13 @@ const LabelShape = Type.Object({
   at: Type.String({ format: 'date-time' }),
 })
 
+const RecordShape = Type.Object({
+  rule: Type.String(),
+  reviewed: Type.Integer({ description: 'Incidents that it raised and that were reviewed.' }),
+  confirmed: Type.Integer(),
+  precision: Type.Number({ description: 'confirmed / reviewed' }),
+})
+
 export interface ReviewParts {
   readonly reviews: ReviewDesk
   readonly store: RecordStore
@@ -76,6 +83,21 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (
       }))
       return { waiting: queue.length, incidents }
     },
+  )
+
+  app.get(
+    '/review/records',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        summary: 'How often reviewers agreed with each rule',
+        description: 'Over the newest 1000 labels. The text of a rule may have changed since.',
+        response: { 200: Type.Object({ records: Type.Array(RecordShape) }) },
+      },
+    },
+    async () => ({
+      records: reviews.records().map(each => ({ ...each, precision: each.confirmed / each.reviewed })),
+    }),
   )
 
   app.post(

@@ -99,7 +99,7 @@ export const exampleRoutes: FastifyPluginAsyncTypebox<ExampleParts> = async (
       if (picture === undefined) throw fault('API_NOT_FOUND', `no picture of example ${id}`)
       return reply
         .type('image/jpeg')
-        .header('cache-control', 'private, max-age=31536000, immutable')
+        .header('cache-control', 'private, max-age=3600')
         .send(Buffer.from(picture))
     },
   )

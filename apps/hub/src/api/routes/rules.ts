@@ -5,7 +5,7 @@ import type { FastifyError, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Caller } from '../../auth/caller.ts'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
-import { MAX_RULES_BYTES, readRulesFile, writeRulesFile } from '../../rules/rule-file.ts'
+import { MAX_RULES_BYTES, placesInRulesFile, readRulesFile, writeRulesFile } from '../../rules/rule-file.ts'
 import type { RecordStore, RuleDocument } from '../../store/record-store.ts'
 import { actorOf } from '../actor.ts'
 import { RulesShape } from '../shapes.ts'
@@ -23,9 +23,21 @@ const ExpectedVersion = Type.Object(
 )
 const OneRule = Type.Object({ version: Type.Integer(), rule: Rule, warnings: RulesShape.properties.warnings })
 const Checked = Type.Object({
-  faults: Type.Array(Type.Object({ path: Type.String(), message: Type.String() })),
+  faults: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      message: Type.String(),
+      line: Type.Optional(Type.Integer({ description: 'In the YAML that was sent, from 1.' })),
+      column: Type.Optional(Type.Integer()),
+    }),
+  ),
   warnings: RulesShape.properties.warnings,
+  rules: Type.Array(Rule, { description: 'With their defaults filled in; none when there are faults.' }),
 })
+const Format = Type.Object(
+  { format: Type.Optional(Type.Enum(['json', 'yaml'], { default: 'json' })) },
+  { additionalProperties: false },
+)
 // The rule desk checks the rules itself, to name every fault by its path.
 const Document = Type.Object(
   {
@@ -35,6 +47,13 @@ const Document = Type.Object(
   { additionalProperties: false },
 )
 const Unchecked = Type.Unknown({ description: 'A rule; the schema is docs/schema/rule.json.' })
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The YAML that the body was read from; empty when it was not YAML. */
+    rulesFile: string
+  }
+}
 
 export interface RuleParts {
   readonly rules: RuleDesk
@@ -49,10 +68,14 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
 ) => {
   const bodyLimit = Math.min(maxBodyBytes, MAX_RULES_BYTES)
   const limits = { bodyLimit, errorHandler: tooLarge(bodyLimit) }
+  app.decorateRequest('rulesFile', '')
   app.addContentTypeParser(
     YAML_TYPES,
     { parseAs: 'string', bodyLimit },
-    async (_request: unknown, text: string) => readRulesFile(text),
+    async (request: FastifyRequest, text: string) => {
+      request.rulesFile = text
+      return readRulesFile(text)
+    },
   )
   const view = (document: RuleDocument) => ({
     version: document.version,
@@ -90,10 +113,7 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
       config: { role: 'viewer', limited: true },
       schema: {
         summary: 'The rules in force',
-        querystring: Type.Object(
-          { format: Type.Optional(Type.Enum(['json', 'yaml'], { default: 'json' })) },
-          { additionalProperties: false },
-        ),
+        querystring: Format,
         response: { 200: RulesShape },
       },
     },
@@ -155,9 +175,14 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
         response: { 200: Checked },
       },
     },
-    async ({ body }) => {
-      const { faults, warnings } = rules.check(body.rules)
-      return { faults: [...faults], warnings: [...warnings] }
+    async ({ body, rulesFile }) => {
+      const { faults, warnings, rules: read } = rules.check(body.rules)
+      const placeOf = faults.length > 0 && rulesFile !== '' ? placesInRulesFile(rulesFile) : () => ({})
+      return {
+        faults: faults.map(each => ({ ...each, ...placeOf(each.path) })),
+        warnings: [...warnings],
+        rules: [...read],
+      }
     },
   )
 
@@ -165,9 +190,13 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
     '/rules/:id',
     {
       config: { role: 'viewer' },
-      schema: { summary: 'One rule', params: Id, response: { 200: OneRule } },
+      schema: { summary: 'One rule', params: Id, querystring: Format, response: { 200: OneRule } },
     },
-    async ({ params: { id } }) => viewOne(id, rules.get()),
+    async ({ params: { id }, query: { format } }, reply) => {
+      if (format !== 'yaml') return viewOne(id, rules.get())
+      reply.header('content-type', 'application/yaml; charset=utf-8').serializer(String)
+      return writeRulesFile({ rules: [rules.rule(id)] }) as never
+    },
   )
 
   app.put(

@@ -11,12 +11,13 @@ export interface SystemParts {
   readonly model: ClipModel
   readonly index: IndexKeeper
   readonly version: string
+  readonly searchByUrl: boolean
   /** Running totals of the ingest. */
   readonly ingested: () => Record<string, number>
 }
 
 export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, parts) => {
-  const { store, model, index, version, ingested } = parts
+  const { store, model, index, version, searchByUrl, ingested } = parts
   const { manifest } = model
   app.get(
     '/system',
@@ -36,6 +37,7 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
               notice: Type.String(),
               cannot: Type.Array(Type.String()),
             }),
+            searchByUrl: Type.Boolean({ description: 'Whether the hub fetches pictures from addresses.' }),
             counts: Counts,
             index: Counts,
             ingest: Counts,
@@ -54,6 +56,7 @@ export const systemRoutes: FastifyPluginAsyncTypebox<SystemParts> = async (app, 
         notice: manifest.license.notice,
         cannot: manifest.cannot,
       },
+      searchByUrl,
       // Totals are of everything.
       counts: scope.limited ? {} : { ...store.counts() },
       index: scope.limited ? {} : { ...index.stats() },

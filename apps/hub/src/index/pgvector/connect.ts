@@ -6,6 +6,14 @@ import type { PostgresIndexSettings } from './settings.ts'
 
 const DAY_MS = 86_400_000
 
+/** Opens a pool each time it is called. @throws CONFIG_INVALID without a URL */
+export function postgresPools(settings: PostgresIndexSettings, log: Log): () => PoolSql {
+  const { url, maxConnections, statementTimeoutMs } = settings
+  if (url === undefined)
+    throw fault('CONFIG_INVALID', 'index.kind is postgres: set index.postgres.url or SIGHTLINE_POSTGRES_URL')
+  return () => new PoolSql({ url, maxConnections, statementTimeoutMs, log })
+}
+
 export interface PostgresConnection {
   readonly settings: PostgresIndexSettings
   readonly model: Pick<ClipModel, 'fingerprint' | 'dim'>
@@ -21,10 +29,8 @@ export function postgresOpener({
   model,
   log,
 }: PostgresConnection): (generation: string) => Promise<VectorIndex> {
-  const { url, schema, graphAt, efSearch, maxConnections, statementTimeoutMs } = settings
-  const { hashPartitions, m, efConstruction } = settings
-  if (url === undefined)
-    throw fault('CONFIG_INVALID', 'index.kind is postgres: set index.postgres.url or SIGHTLINE_POSTGRES_URL')
+  const { schema, graphAt, efSearch, hashPartitions, m, efConstruction } = settings
+  const openPool = postgresPools(settings, log)
   // pgvector refuses a graph with fewer candidates than twice its neighbours.
   if (efConstruction < 2 * m)
     throw fault('CONFIG_INVALID', 'index.postgres.efConstruction must be at least twice index.postgres.m')
@@ -36,7 +42,7 @@ export function postgresOpener({
   }
   return generation =>
     openPostgresIndex({
-      sql: new PoolSql({ url, maxConnections, statementTimeoutMs, log }),
+      sql: openPool(),
       schema,
       fingerprint: model.fingerprint,
       dim: model.dim,

@@ -3,6 +3,7 @@ import { admissible, checkVector } from '../admission.ts'
 import type { IndexEntry, IndexHit, IndexQuery, IndexStats, VectorIndex } from '../vector-index.ts'
 import { Leaves } from './leaves.ts'
 import { Nearest, vectorText } from './nearest.ts'
+import { ordsAfter } from './read-space.ts'
 import { claim, openSpace, type Space, type SpaceOptions } from './space.ts'
 import type { Query, Row, Sql } from './sql.ts'
 
@@ -131,11 +132,7 @@ export class PostgresIndex implements VectorIndex {
   }
 
   async ords(after: number, limit: number): Promise<number[]> {
-    const rows = await this.#sql.query(
-      `SELECT ord FROM ${this.#space.table} WHERE ord > $1 ORDER BY ord LIMIT $2`,
-      [after, limit],
-    )
-    return rows.map(({ ord }) => Number(ord))
+    return ordsAfter(this.#sql.query, this.#space.table, { after, limit })
   }
 
   async search(query: IndexQuery): Promise<IndexHit[]> {

@@ -128,6 +128,7 @@ async function createTable(query: Query, { at, name, id, dim, vector }: TableOpt
   await query(`INSERT INTO ${at}.leaves (name, space) VALUES ($1, $2)`, [`${name}_rest`, id])
 }
 
-function nameOf(id: number): string {
+/** Of the table of a space. */
+export function nameOf(id: number): string {
   return `vectors_${id}`
 }

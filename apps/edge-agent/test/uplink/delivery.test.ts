@@ -1,0 +1,255 @@
+import { agentSettings } from '@sightline/edge-agent/settings.js'
+import { ulid } from 'ulid'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { settled } from '../support/fake-clock.ts'
+import { frameRecord, incidentStep } from '../support/records.ts'
+import { until } from '../support/until.ts'
+import { SETTINGS, UplinkBench } from './uplink-bench.ts'
+
+let bench: UplinkBench
+beforeEach(async () => {
+  bench = await UplinkBench.open()
+})
+afterEach(() => bench.close())
+
+describe('delivery', () => {
+  it('sends what is recorded and deletes it on the ack of the hub, not on PUBACK', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    await bench.outbox.append(frameRecord(), seq => [incidentStep({ bestFrame: seq })])
+    await bench.broker.arrived(2)
+    expect(bench.broker.arrivals).toEqual(
+      expect.arrayContaining([
+        { kind: 'frame', seq: 1, historical: false },
+        { kind: 'event', seq: 2, historical: false },
+      ]),
+    )
+    // PUBACK has come for both by the time that a third message arrives.
+    await bench.append(1)
+    await bench.broker.arrived(3)
+    expect(bench.records).toBe(3)
+    await bench.broker.acknowledge({ upTo: 1, ranges: [[3, 3]] })
+    await until(() => bench.records === 1)
+    await bench.broker.acknowledge({ upTo: 3, ranges: [] })
+    await until(() => bench.records === 0)
+  })
+
+  it('does not heed an ack for another session', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    await bench.append(1)
+    await bench.broker.arrived(1)
+    await bench.broker.acknowledge({ upTo: 1, ranges: [] }, ulid())
+    await bench.broker.acknowledge({ upTo: 0, ranges: [] })
+    await bench.append(1)
+    await bench.broker.arrived(2)
+    expect(bench.records).toBe(2)
+  })
+
+  it('keeps a small window on its way', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    for (let i = 0; i < 30; i++) await bench.append(1)
+    await bench.broker.arrived(4)
+    await settled()
+    expect(bench.broker.batches).toBe(4)
+    bench.broker.acking = true
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 0)
+    // What piled up went in full batches.
+    expect(bench.broker.batches).toBeLessThan(4 + 26)
+    expect(new Set(bench.broker.seqs).size).toBe(30)
+    expect(bench.broker.seqs.length).toBe(30)
+  })
+
+  it('sends again after a time-out, ever more seldom, and picks up at the first ack', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    await bench.append(1)
+    await bench.broker.arrived(1)
+    await bench.clock.advance(9_999)
+    expect(bench.broker.seqs).toEqual([1])
+    await bench.clock.advance(1)
+    await bench.broker.arrived(2)
+    expect(bench.broker.seqs).toEqual([1, 1])
+    await bench.clock.advance(10_000)
+    expect(bench.broker.seqs).toEqual([1, 1])
+    await bench.clock.advance(10_000)
+    await bench.broker.arrived(3)
+    // Recorded while the hub was silent: history by the time that it answers.
+    await bench.append(6)
+    bench.broker.acking = true
+    await bench.broker.acknowledge()
+    await until(() => bench.broker.seqs.includes(5))
+    await bench.clock.advance(2_000)
+    await until(() => bench.records === 0)
+    expect(bench.broker.arrivals.filter(({ seq }) => seq > 1).every(({ historical }) => historical)).toBe(
+      true,
+    )
+  })
+
+  it('sends again after the connection broke', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    await bench.append(2)
+    await bench.broker.arrived(1)
+    bench.broker.cut()
+    await until(() => bench.broker.arrivals.filter(({ seq }) => seq === 1).length === 2)
+    bench.broker.acking = true
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 0)
+  })
+
+  it('starts without a broker, records, and delivers when there is one: nothing lost, nothing twice', async () => {
+    await bench.broker.stop()
+    await bench.uplink.start()
+    await bench.append(10)
+    expect(bench.records).toBe(10)
+    bench.broker.acking = true
+    await bench.broker.start()
+    await bench.online()
+    for (const count of [4, 8, 10]) {
+      await bench.broker.arrived(count)
+      await until(() => bench.records === 10 - count)
+      await bench.clock.advance(500)
+    }
+    expect([...bench.broker.seqs].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect(bench.broker.arrivals.every(({ historical }) => historical)).toBe(true)
+  })
+
+  it('sends live first after an outage, then the backlog at its pace, incidents before frames', async () => {
+    await bench.broker.stop()
+    await bench.uplink.start()
+    await bench.append(20)
+    await bench.outbox.appendEvents([incidentStep()])
+    bench.broker.acking = true
+    await bench.broker.start()
+    await bench.online()
+    await bench.broker.arrived(5)
+    await until(() => bench.records === 16)
+    // The incident, then one batch of four; the next one half a second later at eight records a second.
+    expect(bench.broker.seqs).toEqual([21, 1, 2, 3, 4])
+    await bench.append(1)
+    await until(() => bench.records === 16)
+    expect(bench.broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 22, historical: false })
+    await bench.clock.advance(499)
+    expect(bench.broker.seqs).toHaveLength(6)
+    await bench.clock.advance(1)
+    await bench.broker.arrived(10)
+    expect(bench.broker.arrivals.slice(6)).toEqual(
+      [5, 6, 7, 8].map(seq => ({ kind: 'frame', seq, historical: true })),
+    )
+  })
+
+  it('leaves a place of the window to what is live while the backlog is on its way', async () => {
+    await bench.broker.stop()
+    bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000 })
+    await bench.uplink.start()
+    await bench.append(40)
+    await bench.broker.start()
+    await bench.online()
+    await bench.broker.arrived(4)
+    for (let i = 0; i < 5; i++) await bench.clock.advance(1)
+    await bench.broker.arrived(12)
+    expect(bench.broker.batches).toBe(3)
+    await bench.append(1)
+    await bench.broker.arrived(13)
+    expect(bench.broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 41, historical: false })
+  })
+
+  it('takes for the backlog its share of the measured bandwidth', async () => {
+    bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000, replayShare: 0.25 })
+    await bench.uplink.start()
+    await bench.online()
+    // A line that takes a second for a batch of four.
+    await bench.append(4)
+    await bench.broker.arrived(4)
+    await bench.clock.advance(1000)
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 0)
+    await bench.broker.stop()
+    await bench.append(12)
+    await bench.broker.start()
+    await bench.online(2)
+    await bench.broker.arrived(8)
+    expect(bench.broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 8, historical: true })
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 8)
+    // A quarter of that line: the next batch starts some four seconds after the one before.
+    await bench.clock.advance(2800)
+    expect(bench.broker.arrivals).toHaveLength(8)
+    await bench.clock.advance(1400)
+    await bench.broker.arrived(12)
+  })
+
+  it('drains an hour without hub at more than twenty times the live rate', async () => {
+    const LIVE_PER_SECOND = 1
+    const defaults = agentSettings({ site: 'site', node: 'node' }).uplink
+    bench.uplink = bench.make({ ...defaults, drainSeconds: 3 })
+    await bench.broker.stop()
+    await bench.uplink.start()
+    const hour = 3600 * LIVE_PER_SECOND
+    for (let i = 0; i < hour; i += 1200) await bench.append(1200)
+    expect(bench.outbox.counts).toMatchObject({ records: hour, dropped: 0 })
+    bench.broker.acking = true
+    await bench.broker.start()
+    await bench.online()
+    let steps = 0
+    while (bench.records > 0) {
+      const before = bench.broker.arrivals.length
+      await bench.clock.advance(125)
+      if (++steps % 8 === 0) await bench.append(LIVE_PER_SECOND)
+      await until(() => bench.broker.arrivals.length > before || bench.records === 0)
+      await until(() => bench.records === bench.outbox.next - 1 - bench.broker.arrivals.length)
+    }
+    expect(hour / (steps / 8)).toBeGreaterThanOrEqual(20 * LIVE_PER_SECOND)
+    expect(bench.broker.stored).toEqual({ upTo: bench.outbox.next - 1, ranges: [] })
+    // Delivered once each: an outage costs no repetition.
+    expect(bench.broker.arrivals).toHaveLength(bench.outbox.next - 1)
+  }, 60_000)
+
+  for (const [name, days] of [
+    ['back', -1],
+    ['forward', 1],
+  ] as const)
+    it(`is not disturbed when the clock is set ${name} by a day`, async () => {
+      bench.broker.acking = true
+      await bench.uplink.start()
+      await bench.online()
+      const stamps: number[] = []
+      const record = async () => {
+        stamps.push(bench.clock.now())
+        await bench.outbox.append(frameRecord({ capturedAt: bench.clock.now() }))
+      }
+      await record()
+      await until(() => bench.records === 0)
+      bench.clock.set(bench.clock.now() + days * 86_400_000)
+      await record()
+      await record()
+      await bench.broker.arrived(3)
+      await until(() => bench.records === 0)
+      expect(bench.broker.seqs).toEqual([1, 2, 3])
+      expect(bench.broker.capturedAt).toEqual(stamps)
+      expect(bench.broker.arrivals.some(({ historical }) => historical)).toBe(false)
+      // What waits, waits as long as ever.
+      bench.broker.acking = false
+      await record()
+      await bench.broker.arrived(4)
+      await bench.clock.advance(9_900)
+      expect(bench.broker.seqs).toHaveLength(4)
+      await bench.clock.advance(200)
+      await bench.broker.arrived(5)
+    })
+
+  it('tells the hub which numbers will never come', async () => {
+    await bench.resize(20_000)
+    for (let i = 0; i < 7; i++) await bench.outbox.append(frameRecord({ vector: new Float32Array(750) }))
+    expect(bench.outbox.skipped(9)).toEqual([[1, 3]])
+    await bench.uplink.start()
+    await bench.broker.arrived(4)
+    expect(bench.broker.skipped).toEqual([[1, 3]])
+    expect(bench.broker.stored).toEqual({ upTo: 7, ranges: [] })
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 0 && bench.outbox.skipped(9).length === 0)
+  })
+})

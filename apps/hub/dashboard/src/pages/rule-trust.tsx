@@ -1,0 +1,39 @@
+import { learntText, recordText } from '../rule-standing.ts'
+import { learnt, ruleRecords } from '../rules-api.ts'
+import { useResource, useServices } from '../services.ts'
+
+export interface RuleTrustProps {
+  readonly rule: string
+  /** Changes with every verdict that is given or taken back. */
+  readonly round: string
+}
+
+/** What verdicts have made of a rule: how often it was right, and what it learnt of them. */
+export function RuleTrust({ rule, round }: RuleTrustProps) {
+  const { api } = useServices()
+  const records = useResource(`records ${round}`, signal => ruleRecords(api, signal))
+  const lessons = useResource(`lessons ${round}`, signal => learnt(api, signal))
+  const record = records.data?.find(each => each.rule === rule)
+  const lesson = lessons.data?.find(each => each.rule === rule)
+  if (records.data === undefined || lessons.data === undefined) return null
+  return (
+    <section class="review-trust" aria-label="This rule so far">
+      <p>
+        {record === undefined ? 'No incident of this rule has been reviewed before.' : recordText(record)}
+      </p>
+      {record !== undefined && (
+        <progress
+          class="review-precision"
+          max={record.reviewed}
+          value={record.confirmed}
+          aria-label="Precision"
+        />
+      )}
+      <p class="hint">
+        {lesson === undefined || lesson.labels === 0
+          ? 'Nothing learnt yet: verdicts are learnt a minute after they are given.'
+          : `Learnt: ${learntText(lesson)}`}
+      </p>
+    </section>
+  )
+}
