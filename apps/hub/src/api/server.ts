@@ -198,16 +198,10 @@ export class HttpApi implements Service {
     })
     await app.register(
       async api => {
-<<<<<<< HEAD
-        await api.register(searchRoutes, { search, seconds: metrics.searchSeconds })
-        await api.register(savedSearchRoutes, { saved: parts.saved, store, clock: parts.clock })
-        await api.register(zeroShotRoutes, { search })
-=======
         await api.register(questionRoutes, {
-          ...{ search, saved: parts.saved, pictures: parts.pictures, clock: parts.clock },
+          ...{ search, saved: parts.saved, store, pictures: parts.pictures, clock: parts.clock },
           seconds: metrics.searchSeconds,
         })
->>>>>>> main
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })

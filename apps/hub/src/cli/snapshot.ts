@@ -3,15 +3,12 @@ import { type FailPoint, fault, messageOf } from '@sightline/core'
 import type { Command } from 'commander'
 import type { HubSettings } from '../settings.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../store/snapshot.ts'
-<<<<<<< HEAD
-import { withNote } from '../store/snapshot-note.ts'
-=======
 import type { FoundSnapshot } from '../store/snapshot-ledger.ts'
+import { withNote } from '../store/snapshot-note.ts'
 import { withLedger } from './with-ledger.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'YAML settings of the hub'] as const
 const MAX_KEEP_DAYS = 36_500
->>>>>>> main
 
 interface SnapshotCommands {
   readonly readSettings: (file: string | undefined) => Promise<HubSettings>
