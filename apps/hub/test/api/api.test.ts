@@ -146,7 +146,7 @@ describe('the service', () => {
       counts: { frames: 4, incidents: 1, thumbnails: 3 },
       index: { vectors: 4 },
     })
-    const storage = await call('/api/v1/storage')
+    const storage = await hub.call('/api/v1/storage')
     expect(storage.body).toMatchObject({
       thumbnails: { count: 3 },
       vectors: { count: 4 },
