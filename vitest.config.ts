@@ -7,7 +7,9 @@ export default defineConfig({
     // Native sessions and real brokers per file: isolation by process, two at a time on small machines.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // They only end what hangs: a machine may be busy, and four times as slow as it was.
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

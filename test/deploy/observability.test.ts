@@ -42,7 +42,7 @@ beforeAll(async () => {
     return /^sightline_node_last_data_timestamp_seconds\{/m.test(text) ? text : undefined
   })
   PAGES.agent = await page(`http://127.0.0.1:${statusPort}`)
-}, 90_000)
+})
 afterAll(() => clean())
 
 describe('metrics of a hub and an agent at work', () => {
@@ -133,7 +133,7 @@ describe('a scrape of a hub where people sign in', () => {
     } finally {
       await place.clean()
     }
-  }, 90_000)
+  })
 })
 
 async function output(program: Program): Promise<string> {

@@ -125,7 +125,7 @@ it('never logs a secret of the settings or of a request, at level trace, while e
   expectNoCanary(hub.stderr + hub.lines.join('\n'))
   expectNoCanary(metrics + hubMetrics)
   expectNoCanary(check.lines.join('\n'))
-}, 90_000)
+})
 
 /** What a browser, a script and a broken client might send. */
 async function requests(url: string, mqttPort: number): Promise<void> {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
 import { dashboardViews, SIGN_IN, show } from '../support/dashboard-views.ts'
 import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
 import { PASSWORD, signIn } from '../support/people.ts'
@@ -31,7 +31,7 @@ describe.skipIf(executable === undefined)('accessibility', () => {
     await firstAdmin(hub, 'ada')
     browser = await launchChromium(executable!)
     axe = await readFile(AXE, 'utf8')
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await browser?.close()
@@ -62,7 +62,7 @@ describe.skipIf(executable === undefined)('accessibility', () => {
         locale: 'en-GB',
         reducedMotion: 'reduce',
       })
-      context.setDefaultTimeout(20_000)
+      context.setDefaultTimeout(WAIT_MS)
       const page = await context.newPage()
       const found: Record<string, string[]> = {}
       await show(page, hub.url, SIGN_IN)

@@ -31,7 +31,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
     hub = await startHub(space.dir, undefined, [], { env: { SIGHTLINE_AUTH_REQUIRED: 'always' } })
     space.own(hub.program)
     browser = await launchChromium(executable!)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await browser?.close()
@@ -94,7 +94,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       apiKey = await makeKey(page)
       await keepOneAdmin(page)
     })
-  }, 120_000)
+  })
 
   it('moderate: an operator writes a rule, publishes it, and reviews what it caught from the keyboard', async () => {
     await as(async ({ page }) => {
@@ -129,7 +129,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       for (const title of ['Users', 'API keys', 'Quarantine', 'Audit log'])
         expect(await panel(page, title).count()).toBe(0)
     })
-  }, 120_000)
+  })
 
   it('search: a viewer of one site finds, narrows, looks closer and saves, and never sees the other site', async () => {
     await bringOtherSite()
@@ -179,7 +179,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       await account.getByRole('button', { name: 'Sign out', exact: true }).click()
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
     })
-  }, 120_000)
+  })
 
   /** What the page printed is pasted on the device, and the agent started there. */
   async function deploy(command: string): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
 import {
   type HubHandle,
   type Program,
@@ -16,7 +16,6 @@ import {
 import { folderOf } from '../support/samples.ts'
 
 const NODE = 'dock-3'
-const WAIT_MS = 60_000
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
 const executable = chromiumPath()

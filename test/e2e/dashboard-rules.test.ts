@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
 import { focusIsIn, inForce, saveRule, transferOf, writeRule } from '../support/dashboard.ts'
 import { type HubHandle, scratch, startAgent, startHub } from '../support/processes.ts'
 import { folderOf, samplePhotos } from '../support/samples.ts'
 
 const SUBJECTS = ['cup-of-espresso', 'fireworks', 'lighthouse', 'tabby-cat-face']
 const NODE = 'yard-agent'
-const WAIT_MS = 40_000
 
 interface RuleView {
   readonly id: string

@@ -3,14 +3,13 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
 import { feedCameras } from '../support/camera-feed.ts'
 import { searchFor } from '../support/dashboard.ts'
 import { type HubHandle, ROOT, scratch, startHub } from '../support/processes.ts'
 import { StagedDevice, type StagedFrame } from '../support/staged-device.ts'
 import { nearUnit, seededRandom } from '../support/vectors.ts'
 
-const WAIT_MS = 30_000
 /** More than the pages that come by themselves. */
 const HARBOUR_FRAMES = 240
 const HOME_FRAMES = 40

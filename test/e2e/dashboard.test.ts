@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
 import {
   firstHit,
   focusIsIn,
@@ -28,7 +28,6 @@ const SUBJECTS = [
   'teddy-bear-on-bed',
 ]
 const NODE = 'yard-agent'
-const WAIT_MS = 15_000
 const HOSTILE = '<img src=x onerror="document.title=\'taken over\'">'
 
 const executable = chromiumPath()
@@ -70,7 +69,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
       const seen = new Set((await api.frames()).map(frame => frame.camera))
       return seen.size === SUBJECTS.length ? true : undefined
     })
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await browser?.close()

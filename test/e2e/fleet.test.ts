@@ -32,7 +32,7 @@ describe('a fleet', () => {
     hub = await startHub(space.dir)
     space.own(hub.program)
     agent = space.own(await start([cameraOf('gate')]))
-  }, 60_000)
+  })
 
   afterEach(() => space.clean())
 
@@ -123,7 +123,7 @@ describe('a fleet', () => {
     await agent.stop()
     agent = space.own(await start([cameraOf('gate')]))
     expect(agent.lines.find(line => line.startsWith('agent ready'))).toMatch(/3 cameras/)
-  }, 90_000)
+  })
 
   it('does as it is told, once, and says what came of it', async () => {
     await eventually('device known', async () =>
@@ -153,7 +153,7 @@ describe('a fleet', () => {
     expect(commands).toHaveLength(7)
     expect(commands.at(-1).replies.at(-1)).toMatchObject({ hasResult: true })
     expect(JSON.stringify(commands)).not.toContain(shot.replies.at(-1).result.jpeg)
-  }, 90_000)
+  })
 
   it('gives a device the settings of its site', async () => {
     await call('PUT', 'sites/default/config', { settings: { thumbnails: 'none', log: { level: 'error' } } })
@@ -161,7 +161,7 @@ describe('a fleet', () => {
     const { reported, issued } = await inSync()
     expect(issued.settings).toEqual({ thumbnails: 'none', log: { level: 'warn' } })
     expect(reported.settings).toMatchObject({ thumbnails: 'none', log: { level: 'warn' } })
-  }, 60_000)
+  })
 
   /** From a device that the demo lets in to one with a credential of its own. */
   async function enrol(): Promise<void> {
@@ -203,7 +203,7 @@ describe('a fleet', () => {
     await eventually('what was recorded', async () =>
       (await call('GET', 'system')).counts.frames > stored ? true : undefined,
     )
-  }, 120_000)
+  })
 
   it('changes its model from the store of its hub, and goes back from one that does not do', async () => {
     await enrol()

@@ -42,7 +42,7 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
     furnished = await furnish(hub, HOSTILE)
     await firstAdmin(hub, 'ada')
     browser = await launchChromium(executable!)
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await browser?.close()

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
+/** How long a page is waited for; it only ends what hangs. */
+export const WAIT_MS = 60_000
+
 const CHROMIUM = process.env.SIGHTLINE_CHROMIUM || '/usr/bin/chromium'
 
 /** Where Chromium is, or why tests that need it are skipped. */

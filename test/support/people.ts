@@ -1,4 +1,5 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { WAIT_MS } from './browser.ts'
 
 /** People at the dashboard, each in a browser of their own. */
 
@@ -16,7 +17,7 @@ export interface Visitor {
 /** A browser that nobody is signed in at yet. */
 export async function visitor(browser: Browser): Promise<Visitor> {
   const context = await browser.newContext({ locale: 'en-GB' })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(WAIT_MS)
   const complaints: string[] = []
   context.on('console', message => {
     if (message.type() === 'error') complaints.push(message.text())

@@ -206,7 +206,7 @@ describe('delivery', () => {
     expect(bench.broker.stored).toEqual({ upTo: bench.outbox.next - 1, ranges: [] })
     // Delivered once each: an outage costs no repetition.
     expect(bench.broker.arrivals).toHaveLength(bench.outbox.next - 1)
-  }, 60_000)
+  })
 
   for (const [name, days] of [
     ['back', -1],

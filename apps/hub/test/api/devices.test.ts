@@ -38,7 +38,7 @@ beforeAll(async () => {
     version: '9.9.9',
   })
   await hub.start()
-}, 120_000)
+})
 afterAll(async () => {
   await hub?.stop()
   await rm(dir, { recursive: true, force: true })

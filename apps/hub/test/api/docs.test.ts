@@ -23,7 +23,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'api-docs-'))
   hub = await runningHub(dir)
   url = `http://127.0.0.1:${hub.httpPort}`
-}, 120_000)
+})
 afterAll(async () => {
   await hub?.stop()
   await rm(dir, { recursive: true, force: true })
@@ -131,4 +131,4 @@ test('the command line searches and indexes', async () => {
     ...['--hub', url, '--site', 'shelf', '--camera', 'box'],
   ])
   expect(indexed.stdout).toMatch(/\d+ pictures stored/)
-}, 60_000)
+})

@@ -12,7 +12,7 @@ beforeAll(async () => {
   routes = hub.routes
   await hub.stop()
   await rm(dir, { recursive: true })
-}, 120_000)
+})
 
 const roleOf = (method: string, url: string) =>
   routes.find(route => route.method === method && route.url === url)?.role

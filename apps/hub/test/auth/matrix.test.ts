@@ -40,7 +40,7 @@ beforeAll(async () => {
   const body = { token: JSON.parse(token.text).token, agent: '1' }
   const { secret } = JSON.parse((await send(hub, {}, 'POST', '/api/v1/enroll', body)).text)
   callers.device = { authorization: `Basic ${Buffer.from(`far~n9:${secret}`).toString('base64')}` }
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 const pathOf = (url: string) => url.replace('*', 'nothing').replaceAll(/:\w+/g, '7')
@@ -64,7 +64,7 @@ describe('route x caller', () => {
       }
     }
     expect(wrong).toEqual([])
-  }, 120_000)
+  })
 
   it.each([
     ['another site', { 'sec-fetch-site': 'cross-site' }],

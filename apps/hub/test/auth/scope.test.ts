@@ -39,7 +39,7 @@ beforeAll(async () => {
   admin = await signIn(hub, 'admin')
   await addUser(hub, admin, { name: 'gardener', role: 'viewer', scope: ['default/*/yard'] })
   limited = await signIn(hub, 'gardener')
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 const read = async (caller: Caller, path: string) => JSON.parse((await send(hub, caller, 'GET', path)).text)

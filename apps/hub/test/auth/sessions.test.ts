@@ -128,7 +128,7 @@ describe('sessions', () => {
     expect(await codeOf(people.sessions.signIn('ann', 'wrong', '::1'))).toBe('API_RATE_LIMITED')
     // Another address is not kept out by it.
     expect(await codeOf(people.sessions.signIn('ann', 'wrong', '192.0.2.1'))).toBe('SIGN_IN_REFUSED')
-  }, 60_000)
+  })
 })
 
 describe('users', () => {

@@ -16,7 +16,7 @@ import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50, ...MQTT_LIMITS }
-const TIMEOUT_MS = 20_000
+const TIMEOUT_MS = 60_000
 
 /** Where the devices connect to. */
 interface Site {

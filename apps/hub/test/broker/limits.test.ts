@@ -214,7 +214,7 @@ describe('messages of one connection', () => {
     const fast = await client('fast')
     const ids = acknowledged(fast)
     fast.write(many(8000))
-    await expect.poll(() => ids.length, { timeout: 20_000 }).toBe(8000)
+    await expect.poll(() => ids.length).toBe(8000)
     expect(broker.stats.throttled).toBeGreaterThan(0)
   })
 })

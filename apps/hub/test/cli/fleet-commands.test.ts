@@ -17,7 +17,7 @@ let hub: Hub
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'cli-'))
   hub = await runningHub(dir)
-}, 120_000)
+})
 afterAll(async () => {
   await hub?.stop()
   await rm(dir, { recursive: true, force: true })

@@ -17,7 +17,7 @@ beforeAll(async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}, 120_000)
+})
 afterAll(async () => {
   server.closeAllConnections()
   server.close()
@@ -36,13 +36,13 @@ describe('a hub that fetches no pictures', () => {
     expect(picture.body.error.code).toBe('URL_SEARCH_OFF')
     expect((await hub.post('/api/v1/search', { text: 'a moose' })).status).toBe(200)
     await hub.stop()
-  }, 120_000)
+  })
 })
 
 describe('a hub that fetches pictures', () => {
   beforeAll(async () => {
     hub = await TestHub.start({ searchByUrl: { enabled: true, allow: ['127.0.0.1/32'] } })
-  }, 120_000)
+  })
 
   it('searches by one, alone or with weights', async () => {
     expect((await hub.call('/api/v1/system')).body.searchByUrl).toBe(true)

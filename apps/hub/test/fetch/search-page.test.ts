@@ -22,7 +22,7 @@ describe.skipIf(executable === undefined)('the address of a picture, pasted on t
     await once(server, 'listening')
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/moose.jpg`
     browser = await launchChromium(executable!)
-  }, 120_000)
+  })
   afterAll(async () => {
     await browser?.close()
     server?.close()
@@ -41,7 +41,7 @@ describe.skipIf(executable === undefined)('the address of a picture, pasted on t
     const page = await browser.newPage()
     try {
       await page.goto(`${hub.url}/#/search`)
-      await expect.poll(() => paste(page, url), { timeout: 15_000 }).toBe('taken')
+      await expect.poll(() => paste(page, url)).toBe('taken')
       await page.getByRole('heading', { name: 'Best matches' }).waitFor()
       await page.locator('.subject-label', { hasText: '127.0.0.1' }).waitFor()
       await page.locator('.grid li').first().getByText('yard').first().waitFor()
@@ -52,7 +52,7 @@ describe.skipIf(executable === undefined)('the address of a picture, pasted on t
       await page.close()
       await hub.stop()
     }
-  }, 120_000)
+  })
 
   it('is words like others where it does not', async () => {
     const hub = await TestHub.start()
@@ -67,5 +67,5 @@ describe.skipIf(executable === undefined)('the address of a picture, pasted on t
       await page.close()
       await hub.stop()
     }
-  }, 120_000)
+  })
 })

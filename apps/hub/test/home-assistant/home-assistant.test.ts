@@ -41,7 +41,7 @@ beforeAll(async () => {
   hub = await TestHub.start({ homeAssistant: { enabled: true } })
   await hub.sendState(state(['yard', 'lobby']))
   await connect()
-}, 120_000)
+})
 afterAll(async () => {
   await home?.endAsync()
   await hub?.stop()
@@ -49,7 +49,7 @@ afterAll(async () => {
 
 const configs = () =>
   [...held].filter(([topic]) => topic.endsWith('/config')).map(([, payload]) => JSON.parse(payload))
-const poll = <T>(probe: () => T) => expect.poll(probe, { timeout: 10_000 })
+const poll = <T>(probe: () => T) => expect.poll(probe)
 const onYard = 'sightline-ha/default/n1/yard/cat-in-view'
 
 describe('Home Assistant', () => {
@@ -115,5 +115,5 @@ describe('a hub without it', () => {
     expect(granted[0]!.qos).toBe(128)
     await client.endAsync()
     await plain.stop()
-  }, 60_000)
+  })
 })

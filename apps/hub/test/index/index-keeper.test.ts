@@ -47,7 +47,7 @@ async function startKeeper(): Promise<void> {
 }
 
 async function settled(): Promise<void> {
-  await expect.poll(() => keeper.stats().tail, { timeout: 20_000 }).toBeLessThan(64)
+  await expect.poll(() => keeper.stats().tail).toBeLessThan(64)
 }
 
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { frameIdOf, TestHub } from './hub.ts'
 let hub: TestHub
 beforeAll(async () => {
   hub = await TestHub.start()
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 async function backtest(path: string, body?: unknown) {

@@ -7,7 +7,7 @@ import { frameIdOf, PHOTOS, photo, TestHub } from './hub.ts'
 let hub: TestHub
 beforeAll(async () => {
   hub = await TestHub.start()
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 /** What a client with types generated from the OpenAI API description insists on. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
     peakScore: 0.5,
   })
   await hub.sendIncident({ incident: MILD, severity: 'info' })
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 const queue = async (query = '') => (await hub.call(`/api/v1/review${query}`)).body

@@ -5,7 +5,7 @@ import { chromiumPath, launchChromium } from '../../../../test/support/browser.t
 import { TestHub } from './hub.ts'
 
 const executable = chromiumPath()
-const WAIT_MS = 10_000
+const WAIT_MS = 60_000
 const RULES = ['cat-in-view', 'coffee-or-tea', 'boat-on-the-water']
 
 describe.skipIf(executable === undefined)('the review page in a browser', () => {
@@ -35,7 +35,7 @@ describe.skipIf(executable === undefined)('the review page in a browser', () => 
     page.on('pageerror', error => complaints.push(String(error)))
     await page.goto(`${hub.url}/#/review`)
     await page.getByText('3 incidents to review').waitFor()
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await browser?.close()

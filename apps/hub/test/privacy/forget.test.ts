@@ -24,7 +24,7 @@ let backups: string
 beforeAll(async () => {
   hub = await TestHub.start()
   backups = await mkdtemp(join(tmpdir(), 'sightline-backups-'))
-}, 120_000)
+})
 afterAll(async () => {
   await hub?.stop()
   await rm(backups, { recursive: true, force: true })
@@ -90,7 +90,7 @@ describe('deleting', () => {
       ...{ commandResults: 1, quarantined: 1, nodes: 1, snapshots: [] },
     })
     expect((await hub.call('/api/v1/system')).body.counts.frames).toBe(PHOTOS.length + 3)
-  }, 60_000)
+  })
 
   it('names the snapshots that still hold it, and until when', async () => {
     const [kept, brief] = [join(backups, 'kept'), join(backups, 'brief')]
@@ -108,7 +108,7 @@ describe('deleting', () => {
       new RegExp(`kept until .*${brief}\n.*kept  ${kept}\n`),
     )
     await rm(kept, { recursive: true })
-  }, 60_000)
+  })
 
   it('of a time range takes what falls into it: hits, examples and all', async () => {
     const range = `site=plant&from=2026-02-02T00:00:00Z&to=2026-02-03T00:00:00Z`
@@ -127,7 +127,7 @@ describe('deleting', () => {
     expect((await hub.call(`/api/v1/rules/examples/${encodeURIComponent(ids[1]!)}/thumbnail`)).status).toBe(
       404,
     )
-  }, 60_000)
+  })
 
   it('of a device takes the rest of it; the rules go on without its pictures', async () => {
     const { body } = await forget('site=plant&node=import')
@@ -155,7 +155,7 @@ describe('deleting', () => {
     const restored = await hub.post(`/api/v1/rules/versions/${version}/restore`, {})
     expect(restored.status).toBe(200)
     expect((await ruleOf()).positiveExamples).toEqual([])
-  }, 60_000)
+  })
 
   it('counts incidents and their reviews', async () => {
     await hub.sendIncident({ incident: '01JD00000000000000000000AA' })

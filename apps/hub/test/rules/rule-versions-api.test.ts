@@ -4,7 +4,7 @@ import { TestHub } from '../moderation/hub.ts'
 let hub: TestHub
 beforeAll(async () => {
   hub = await TestHub.start()
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 const boat = { id: 'boat', name: 'Boat', positives: ['a boat on a lake'] }

@@ -11,7 +11,7 @@ import { type Answer, frameIdOf, photo, TestHub } from '../moderation/hub.ts'
 let hub: TestHub
 beforeAll(async () => {
   hub = await TestHub.start({ moderation: { learnDelaySeconds: 0 } })
-}, 120_000)
+})
 afterAll(() => hub?.stop())
 
 const boat = { id: 'boat', name: 'Boat', positives: ['a boat on a lake'] }
@@ -180,7 +180,7 @@ describe('rules as YAML', () => {
       1,
       expect.stringMatching(/rules\.0\.positives: .*\n.*rules\.0\.on/),
     ])
-  }, 60_000)
+  })
 })
 
 describe('examples', () => {
@@ -230,7 +230,7 @@ describe('learning', () => {
     await hub.sendIncident({ incident: '01JD00000000000000000000AC', rule: 'cat-in-view', bestFrame: 4 })
     await hub.post('/api/v1/review/01JD00000000000000000000AC', { verdict: 'dismiss' })
     await expect
-      .poll(async () => (await get('rules/learning')).rules, { timeout: 10_000 })
+      .poll(async () => (await get('rules/learning')).rules)
       .toMatchObject([
         {
           rule: 'cat-in-view',

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await vi.waitFor(() => expect(keeper.stats().segments).toBeGreaterThan(0), 20_000)
   await keeper.stop()
   await store.close()
-}, 60_000)
+})
 afterAll(() => rm(dataDir, { recursive: true }))
 
 const command = (...options: string[]) =>
@@ -57,7 +57,7 @@ test('what a hub has written is sound', async () => {
   expect(report.norms!.max).toBeCloseTo(1, 4)
   const { code, stdout } = await command()
   expect([code, stdout]).toEqual([0, expect.stringContaining('sound')])
-}, 30_000)
+})
 
 test('every kind of damage is found, counted and exemplified, and the exit code is 1', async () => {
   const root = open({ path: join(dataDir, 'store'), maxDbs: 32, overlappingSync: false })
@@ -92,7 +92,7 @@ test('every kind of damage is found, counted and exemplified, and the exit code 
     'orphan id': 1,
     'index damaged': 1,
   })
-}, 30_000)
+})
 
 test('an index in PostgreSQL that is out of reach is said so, beside what was found in the store', async () => {
   const file = join(dataDir, 'hub.yaml')
@@ -105,7 +105,7 @@ test('an index in PostgreSQL that is out of reach is said so, beside what was fo
   expect(stdout).toContain('index out of reach: 1')
   expect(stdout).toContain('graphs in PostgreSQL')
   expect(stdout).not.toContain('secret')
-}, 30_000)
+})
 
 test('a directory without a store is refused', async () => {
   await expect(verifyData(join(dataDir, 'nothing'), segmentReader(dataDir))).rejects.toMatchObject({

@@ -51,7 +51,7 @@ beforeAll(async () => {
   }))
   for (let at = 0; at < FRAMES; at += 100) await hub.ingest.store(frames.slice(at, at + 100))
   await hub.keeper.caughtUp()
-}, 60_000)
+})
 afterAll(async () => {
   await hub.close()
   await db.close()
