@@ -26,19 +26,23 @@ const ADDRESS = { site: 'default', node: 'dock-1' }
 
 export async function brokerAway({ long, progress = () => {} }: ScenarioOptions): Promise<LedgerRow[]> {
   const outageSeconds = long ? 3600 : 100
+  // The drain runs in real time: what a busy machine makes of it in a test says nothing of the device.
+  const minDrainRatio = long ? MIN_DRAIN_RATIO : 0
   return [
-    await outage({ outageSeconds, maxBytes: DEFAULTS.outbox.maxBytes, progress }),
-    await outage({ outageSeconds, maxBytes: long ? 32 * MIB : MIB, progress }),
+    await outage({ outageSeconds, maxBytes: DEFAULTS.outbox.maxBytes, minDrainRatio, progress }),
+    await outage({ outageSeconds, maxBytes: long ? 32 * MIB : MIB, minDrainRatio: 0, progress }),
   ]
 }
 
 interface Outage {
   readonly outageSeconds: number
   readonly maxBytes: number
+  /** Backlog drained per second, as a multiple of what is recorded meanwhile. */
+  readonly minDrainRatio: number
   readonly progress: Progress
 }
 
-function outage({ outageSeconds, maxBytes, progress }: Outage): Promise<LedgerRow> {
+function outage({ outageSeconds, maxBytes, minDrainRatio, progress }: Outage): Promise<LedgerRow> {
   return onFaultStage(async ({ dir, hub, ledger, over }) => {
     await hub.configure()
     await hub.start()
@@ -109,7 +113,7 @@ function outage({ outageSeconds, maxBytes, progress }: Outage): Promise<LedgerRo
       await eventually('everything delivered', async () => (outbox.counts.records === 0 ? true : undefined))
       await uplink.stop()
       await over()
-      if (dropped === 0 && ratio < MIN_DRAIN_RATIO)
+      if (ratio < minDrainRatio)
         throw fault('INTERNAL', `drained at only ${ratio.toFixed(1)} x the live rate`)
       const scenario = `broker away for ${outageSeconds / 60} min`
       const row = await audit({

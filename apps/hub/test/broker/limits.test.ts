@@ -210,11 +210,12 @@ describe('messages of one connection', () => {
   })
 
   it('are paced in real time, also when they fill every buffer', async () => {
-    await startBroker({ maxMessagesPerSecond: 5000 }, systemClock)
+    await startBroker({ maxMessagesPerSecond: 1000 }, systemClock)
     const fast = await client('fast')
     const ids = acknowledged(fast)
-    fast.write(many(8000))
-    await expect.poll(() => ids.length).toBe(8000)
+    // Far more than it takes in a second, however slow the machine is.
+    fast.write(many(4000))
+    await expect.poll(() => ids.length).toBe(4000)
     expect(broker.stats.throttled).toBeGreaterThan(0)
   })
 })
