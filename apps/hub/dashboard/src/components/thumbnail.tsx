@@ -4,16 +4,16 @@ import { Icon } from '../icons.tsx'
 export interface ThumbnailProps {
   readonly url: string | null
   readonly alt: string
-  /** What stands there when there is no picture. */
+  /** What stands there when there is no picture; default: whether there was one. */
   readonly none?: string
 }
 
 /** A frame's picture, or a calm stand-in: sites may keep none, or not for long. */
-export function Thumbnail({ url, alt, none = 'No picture kept' }: ThumbnailProps) {
+export function Thumbnail({ url, alt, none }: ThumbnailProps) {
   const [failed, setFailed] = useState<string>()
   if (url === null || failed === url) {
-    // Of a frame that had one, retention or a stricter policy has taken it since; a name given for small places stays.
-    const text = url === null || none === '' ? none : 'Picture no longer kept'
+    // Of a frame that had one, retention or a stricter policy has taken it since.
+    const text = none ?? (url === null ? 'No picture kept' : 'Picture no longer kept')
     return (
       <span class="picture picture-none">
         <Icon name="imageOff" />
