@@ -183,7 +183,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await configuration.getByText('The device runs with what is desired.').waitFor()
 
     await configuration.getByRole('button', { name: 'Edit those of the site' }).click()
-    await dialog().getByRole('textbox').fill('{"log": {"level": "error"}}')
+    await dialog().getByRole('textbox').fill('{"log": {"level": "warn"}}')
     await dialog().getByRole('button', { name: 'Save and send' }).click()
     await configuration.getByText('Changes for all of default').waitFor()
     await section('State').getByText('v4', { exact: true }).waitFor()
