@@ -7,7 +7,7 @@ import type { SimulatedFleet } from '../support/simulated-fleet.ts'
 import { runAsScript, type ScenarioOptions } from './report.ts'
 
 const AGENTS = 500
-const MAX_BACK_MS = 120_000
+const MAX_BACK_MS = 300_000
 
 export function reconnectStorm({ long, progress = () => {} }: ScenarioOptions): Promise<LedgerRow[]> {
   const storms = long ? 10 : 1

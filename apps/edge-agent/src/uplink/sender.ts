@@ -65,7 +65,8 @@ export class Sender {
   #connected = false
   #draining = false
   #liveFrom = 1
-  #replayFromMs = Number.NEGATIVE_INFINITY
+  /** The last of the backlog that was sent. */
+  #replayed = { atMs: Number.NEGATIVE_INFINITY, countMs: 0, bytes: 0 }
   /** Time-outs in a row. A silent hub gets one message at a time, ever more seldom, until it answers. */
   #silences = 0
   #wake = () => {}
@@ -200,9 +201,14 @@ export class Sender {
     const backlog = outbox.frames(old, size)
     if (backlog.length === 0) return this.#sendSkipped()
     const bytes = this.#sendFrames(backlog, false)
-    const countMs = (backlog.length / settings.replayPerSecond) * 1000
-    this.#replayFromMs = nowMs + Math.max(countMs, this.#bandwidth.timeOf(bytes, settings.replayShare))
+    this.#replayed = { atMs: nowMs, countMs: (backlog.length / settings.replayPerSecond) * 1000, bytes }
     return true
+  }
+
+  /** Asked anew each time: the acknowledgement of a message shortens the pause after it, when the line was taken for too thin. */
+  get #replayFromMs(): number {
+    const { atMs, countMs, bytes } = this.#replayed
+    return atMs + Math.max(countMs, this.#bandwidth.timeOf(bytes, this.#settings.replayShare))
   }
 
   /** One place of the window is never the backlog's. */
