@@ -182,6 +182,27 @@ describe('delivery', () => {
     await bench.broker.arrived(12)
   })
 
+  it('waits no longer for the next of the backlog when the line turns out better than it was taken for', async () => {
+    bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000, replayShare: 0.25 })
+    await bench.uplink.start()
+    await bench.online()
+    // One small message for which a hub that was busy took ten seconds: a batch of four would take forty, and wait for 160.
+    await bench.append(1)
+    await bench.broker.arrived(1)
+    await bench.clock.advance(10_000)
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 0)
+    await bench.broker.stop()
+    await bench.append(12)
+    await bench.broker.start()
+    await bench.online(2)
+    await bench.broker.arrived(5)
+    await bench.broker.acknowledge()
+    await until(() => bench.records === 8)
+    await bench.clock.advance(12_000)
+    await bench.broker.arrived(9)
+  })
+
   it('drains an hour without hub at more than twenty times the live rate', async () => {
     const LIVE_PER_SECOND = 1
     const defaults = agentSettings({ site: 'site', node: 'node' }).uplink
