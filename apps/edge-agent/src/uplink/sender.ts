@@ -1,6 +1,8 @@
 import {
   type Ack,
+  addSeqs,
   type Clock,
+  EMPTY_SEQ_SET,
   type EmbeddingBatch,
   encodeJson,
   encodeMessagePack,
@@ -11,8 +13,9 @@ import {
   messageOf,
   noFailPoint,
   type SeqRange,
+  type SeqSet,
 } from '@sightline/core'
-import type { Outbox } from '../outbox/outbox.ts'
+import type { Outbox, Selection } from '../outbox/outbox.ts'
 import type { OutgoingEvent, OutgoingFrame } from '../outbox/records.ts'
 import { Bandwidth, type Departure } from './bandwidth.ts'
 
@@ -40,8 +43,9 @@ export interface SenderOptions {
 
 /** One message on its way. */
 interface Unit {
-  readonly seqs: readonly number[]
-  readonly skipped: readonly SeqRange[]
+  /** What of it the hub has not named yet. */
+  seqs: readonly number[]
+  skipped: readonly SeqRange[]
   readonly live: boolean
   readonly bytes: number
   readonly departure: Departure
@@ -49,6 +53,8 @@ interface Unit {
 }
 
 const MAX_SKIPPED_RANGES = 1024
+/** Gaps that events of the backlog may make by going before its frames; the hub refuses a session with thousands. */
+const MAX_GAPS = 200
 const MAX_SILENCE_DOUBLINGS = 3
 
 /**
@@ -65,6 +71,8 @@ export class Sender {
   #connected = false
   #draining = false
   #liveFrom = 1
+  /** What the hub has named since it was last reached. */
+  #stored: SeqSet = EMPTY_SEQ_SET
   /** The last of the backlog that was sent. */
   #replayed = { atMs: Number.NEGATIVE_INFINITY, countMs: 0, bytes: 0 }
   /** Time-outs in a row. A silent hub gets one message at a time, ever more seldom, until it answers. */
@@ -87,6 +95,7 @@ export class Sender {
   up(): void {
     this.#connected = true
     this.#silences = 0
+    this.#stored = EMPTY_SEQ_SET
     this.#liveFrom = this.#options.outbox.next
     this.#wake()
   }
@@ -111,12 +120,14 @@ export class Sender {
     // First the records, then the units: otherwise they would be sent again in between.
     await outbox.acknowledge(ack)
     failPoint('after trim')
-    const arrived = [...this.#units].filter(
-      ({ seqs, skipped }) =>
-        seqs.every(seq => hasSeq(ack, seq)) &&
-        skipped.every(([first, last]) => hasSeq(ack, first) && hasSeq(ack, last)),
-    )
-    for (const unit of arrived) this.#forget(unit)
+    this.#stored = addSeqs(this.#stored, [[1, ack.upTo], ...ack.ranges])
+    for (const unit of this.#units) {
+      unit.seqs = unit.seqs.filter(seq => !hasSeq(ack, seq))
+      unit.skipped = unit.skipped.filter(([first, last]) => !(hasSeq(ack, first) && hasSeq(ack, last)))
+    }
+    const arrived = [...this.#units].filter(({ seqs, skipped }) => seqs.length + skipped.length === 0)
+    for (const unit of arrived) this.#units.delete(unit)
+    for (const seq of this.#inFlight) if (hasSeq(ack, seq)) this.#inFlight.delete(seq)
     const bytes = arrived.reduce((sum, unit) => sum + unit.bytes, 0)
     const departures = arrived.map(({ departure }) => departure)
     this.#bandwidth.acknowledged(departures, bytes, clock.monotonic())
@@ -196,13 +207,20 @@ export class Sender {
     if (this.#draining || !this.#roomForBacklog()) return false
     const old = { from: 1, below: this.#liveFrom, except: this.#inFlight }
     const oldEvent = outbox.event(old)
-    if (oldEvent !== undefined) return this.#sendEvent(oldEvent, false)
+    if (oldEvent !== undefined && this.#mayGoAhead(oldEvent.seq, old)) return this.#sendEvent(oldEvent, false)
     if (nowMs < this.#replayFromMs) return false
     const backlog = outbox.frames(old, size)
     if (backlog.length === 0) return this.#sendSkipped()
     const bytes = this.#sendFrames(backlog, false)
     this.#replayed = { atMs: nowMs, countMs: (backlog.length / settings.replayPerSecond) * 1000, bytes }
     return true
+  }
+
+  /** An event goes before the frames of the backlog, until that has made so many gaps that they go in turn. */
+  #mayGoAhead(seq: number, old: Selection): boolean {
+    if (this.#stored.ranges.length < MAX_GAPS) return true
+    const [oldest] = this.#options.outbox.frames(old, { limit: 1, maxBytes: 1 })
+    return oldest === undefined || seq < oldest.item.seq
   }
 
   /** Asked anew each time: the acknowledgement of a message shortens the pause after it, when the line was taken for too thin. */

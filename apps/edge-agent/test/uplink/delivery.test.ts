@@ -262,6 +262,44 @@ describe('delivery', () => {
       await bench.broker.arrived(5)
     })
 
+  it('lets the events of the backlog go before its frames, but not so far that the hub loses count', async () => {
+    await bench.broker.stop()
+    bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000, ackTimeoutSeconds: 3600 })
+    await bench.uplink.start()
+    const COUNT = 260
+    for (let i = 0; i < COUNT; i++) await bench.outbox.append(frameRecord(), () => [incidentStep()])
+    bench.broker.acking = true
+    await bench.broker.start()
+    await bench.online()
+    let gaps = 0
+    while (bench.records > 0) {
+      await bench.clock.advance(100)
+      await until(() => bench.records === 2 * COUNT - bench.broker.arrivals.length)
+      gaps = Math.max(gaps, bench.broker.stored.ranges.length)
+    }
+    const kinds = bench.broker.arrivals.map(({ kind }) => kind)
+    expect(kinds.slice(0, 100)).toEqual(Array(100).fill('event'))
+    expect(gaps).toBeLessThanOrEqual(256)
+    expect(bench.broker.seqs).toHaveLength(2 * COUNT)
+  })
+
+  it('forgets what an ack names of a message, and sends only the rest again', async () => {
+    await bench.uplink.start()
+    await bench.online()
+    await bench.append(4)
+    await bench.broker.arrived(1)
+    await bench.append(4)
+    await bench.broker.arrived(2)
+    const [first, second] = [bench.broker.seqs[0]!, bench.broker.seqs[1]!]
+    await bench.broker.acknowledge({ upTo: 0, ranges: [[second, second]] })
+    await until(() => bench.records === 7)
+    await bench.broker.acknowledge({ upTo: first, ranges: [] })
+    await until(() => bench.records === 6)
+    await bench.clock.advance(10_000)
+    await until(() => bench.broker.seqs.length > 8)
+    expect(bench.broker.seqs.filter(seq => seq === first || seq === second)).toHaveLength(2)
+  })
+
   it('tells the hub which numbers will never come', async () => {
     await bench.resize(20_000)
     for (let i = 0; i < 7; i++) await bench.outbox.append(frameRecord({ vector: new Float32Array(750) }))

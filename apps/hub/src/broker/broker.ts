@@ -13,6 +13,7 @@ import { Connections } from './connections.ts'
 import { type ConnectRequest, demoGate, type Gate } from './gatekeeper.ts'
 import { type ConnectionLimit, GuardedSocket } from './guarded-socket.ts'
 import { listen } from './listen.ts'
+import { deliverOvertaken } from './overtaken.ts'
 import { markRedelivery } from './redelivery.ts'
 import { requireWellFormed } from './well-formed.ts'
 
@@ -97,6 +98,8 @@ export class Broker implements BrokerLink {
     const requests = new WeakMap<Client, Omit<ConnectRequest, 'username' | 'password'>>()
     const aedes = await Aedes.createBroker({
       connectTimeout: CONNECT_TIMEOUT_MS,
+      // Unlimited: a hundred subscribers that do not read would hold up the messages to all others.
+      concurrency: 0,
       maxClientsIdLength: 128,
       preConnect: (client, { clientId, clean = false, will, username }, done) => {
         const { remote } = client.conn as GuardedSocket
@@ -143,6 +146,7 @@ export class Broker implements BrokerLink {
       },
     })
     markRedelivery(aedes)
+    deliverOvertaken(aedes)
     for (const event of ['clientError', 'connectionError'] as const) {
       aedes.on(event, (client: Client | null, err: Error) => {
         this.#log.debug({ client: client?.id, err }, 'mqtt connection failed')

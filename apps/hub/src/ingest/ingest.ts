@@ -15,11 +15,13 @@ import {
   type ParsedTopic,
   parseUplinkTopic,
   ReportedConfig,
+  toRanges,
   vectorFromBytes,
 } from '@sightline/core'
 import type { AdmittedPicture, PictureGate } from '../privacy/picture-gate.ts'
 import type { AppendResult, Delivery, NewFrame, NodeRecord, RecordStore } from '../store/record-store.ts'
 import { AckSender, type Publish } from './ack-sender.ts'
+import { carriedRecords } from './carried-records.ts'
 import { QuietLog } from './quiet-log.ts'
 
 const QUARANTINE_HEAD_BYTES = 4096
@@ -116,7 +118,7 @@ export class Ingest {
       await this.#take(address, payload)
       this.#refusal = undefined
     } catch (error) {
-      if (isFault(error, 'PAYLOAD_INVALID')) return await this.#quarantine(topic, payload, error.message)
+      if (isFault(error, 'PAYLOAD_INVALID')) return await this.#refuse(topic, payload, error.message)
       this.stats.failures++
       this.#refusal = { atMs: this.#clock.monotonic(), code: isFault(error) ? error.code : 'INTERNAL' }
       this.#quiet.error({ topic, err: error }, 'message not stored')
@@ -203,7 +205,9 @@ export class Ingest {
     this.stats.frames += result.frames.length
     this.stats.events += records.events.length
     this.stats.duplicates += result.duplicates
-    this.#acks.send({ site, node }, records.session, result.stored)
+    const { frames, events, skipped } = records
+    const seqs = [...frames, ...events].map(({ seq }) => seq)
+    this.#acks.send({ site, node }, records.session, result.stored, [...toRanges(seqs), ...skipped])
     this.#tell('stored', result)
   }
 
@@ -214,7 +218,11 @@ export class Ingest {
     await this.#updateNode(address, { state })
     // An agent that missed an acknowledgement learns what is stored as soon as it is back.
     if (state.online)
-      this.#acks.send(address, state.session, this.#store.stored(address.site, address.node, state.session))
+      this.#acks.sendAll(
+        address,
+        state.session,
+        this.#store.stored(address.site, address.node, state.session),
+      )
   }
 
   async #takeReported(address: ParsedTopic, payload: Uint8Array): Promise<void> {
@@ -250,6 +258,20 @@ export class Ingest {
 
   async #picture(site: string, thumbnail: Uint8Array | undefined): Promise<AdmittedPicture> {
     return thumbnail === undefined ? {} : ((await this.#pictures?.admit(site, thumbnail)) ?? {})
+  }
+
+  /** Keeps what it can of a message that is of no use, and lets its device go on. */
+  async #refuse(topic: string, payload: Uint8Array, reason: string): Promise<void> {
+    await this.#quarantine(topic, payload, reason)
+    const address = parseUplinkTopic(topic)
+    const carried = address && carriedRecords(address.type, payload)
+    if (address === undefined || carried === undefined) return
+    const { session, seqs: skipped } = carried
+    const nothing = { fingerprint: '', historical: false, frames: [], events: [] }
+    await this.#append(address, { session, skipped, ...nothing }).catch(error => {
+      // Too many gaps: the device sends what is missing, and then this once more.
+      if (!isFault(error, 'PAYLOAD_INVALID')) throw error
+    })
   }
 
   async #quarantine(topic: string, payload: Uint8Array, reason: string): Promise<void> {

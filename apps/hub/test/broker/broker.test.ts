@@ -19,7 +19,7 @@ import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { generate } from 'mqtt-packet'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { stateOf } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
 
@@ -114,6 +114,22 @@ async function rawSocket(): Promise<Socket> {
 
 const connectPacket = (clientId: string) =>
   generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, clientId, keepalive: 60 })
+
+it('delivers a message that a later one got past', async () => {
+  const device = await client('plant~dock')
+  await device.subscribeAsync(['sightline/v1/plant/rules/#', nodeTopic('ack', address)], { qos: 1 })
+  const heard: string[] = []
+  device.on('message', (_topic, payload) => heard.push(payload.toString()))
+  const topic = 'sightline/v1/plant/rules/all/f'
+  const messages = [
+    // A retained message takes a step more than one that is not, and QoS 1 one more than QoS 0.
+    { topic, payload: Buffer.from('retained'), qos: 1, retain: true },
+    { topic: nodeTopic('ack', address), payload: Buffer.from('QoS 1'), qos: 1, retain: false },
+    { topic: nodeTopic('ack', address), payload: Buffer.from('QoS 0'), qos: 0, retain: false },
+  ] as const
+  await Promise.all(messages.map(message => broker.publish(message)))
+  await vi.waitFor(() => expect(heard.sort()).toEqual(['QoS 0', 'QoS 1', 'retained']))
+})
 
 describe('ingest over MQTT', () => {
   it('has stored what it acknowledges, at PUBACK already', async () => {

@@ -1,7 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Ack, type Clock, createLog, encodeJson, nodeTopic, systemClock } from '@sightline/core'
+import {
+  type Ack,
+  type Clock,
+  createLog,
+  encodeJson,
+  encodeMessagePack,
+  nodeTopic,
+  systemClock,
+} from '@sightline/core'
 import type { OutgoingMessage } from '@sightline/hub/ingest/ack-sender.js'
 import { Ingest } from '@sightline/hub/ingest/ingest.js'
 import { PictureGate } from '@sightline/hub/privacy/picture-gate.js'
@@ -96,12 +104,42 @@ describe('acknowledgements', () => {
     await vi.waitFor(() => expect(acks().map(ack => ack.upTo)).toEqual([1, 5]))
   })
 
-  it('name 256 ranges at most', async () => {
-    const odd = Array.from({ length: 256 }, (_, i) => 3 + 2 * i)
+  it('name what came, however many gaps there are before it, 256 ranges at a time', async () => {
+    const odd = Array.from({ length: 600 }, (_, i) => 3 + 2 * i)
     await ingest.accept(EMB, batchOf(odd))
-    await ingest.accept(EMB, batchOf([1001]))
-    await vi.waitFor(() => expect(acks().at(-1)?.ranges).toHaveLength(256))
-    expect(store.stored('plant', 'dock', SESSION).ranges).toHaveLength(257)
+    await vi.waitFor(() => expect(acks().map(({ ranges }) => ranges.length)).toEqual([256, 256, 88]))
+    expect(acks().flatMap(({ ranges }) => ranges)).toEqual(odd.map(seq => [seq, seq]))
+    await ingest.accept(EMB, batchOf([2001]))
+    await vi.waitFor(() => expect(acks().at(-1)?.ranges).toEqual([[2001, 2001]]))
+    // Sent again, for the ack was lost: told again.
+    await ingest.accept(EMB, batchOf([1199, 2001]))
+    await vi.waitFor(() =>
+      expect(acks().at(-1)?.ranges).toEqual([
+        [1199, 1199],
+        [2001, 2001],
+      ]),
+    )
+    expect(store.stored('plant', 'dock', SESSION).ranges).toHaveLength(601)
+  })
+
+  it('name the first 256 ranges to a device that is back', async () => {
+    await ingest.accept(EMB, batchOf(Array.from({ length: 300 }, (_, i) => 3 + 2 * i)))
+    await vi.waitFor(() => expect(published).toHaveLength(2))
+    await ingest.accept(nodeTopic('state', ADDRESS), stateOf())
+    await vi.waitFor(() => expect(acks().slice(2)).toMatchObject([{ upTo: 0, ranges: { length: 256 } }]))
+  })
+
+  it('name what a message that cannot be used carried: its device does not send it for ever', async () => {
+    const event = { v: 1, session: SESSION, seq: 1, phase: 'never heard of' }
+    await ingest.accept(nodeTopic('event', ADDRESS), encodeJson(event))
+    await vi.waitFor(() => expect(acks().at(-1)?.upTo).toBe(1))
+    const batch = { v: 1, session: SESSION, items: [{ seq: 2 }, { seq: 3, camera: 'yard' }] }
+    await ingest.accept(EMB, encodeMessagePack(batch))
+    await vi.waitFor(() => expect(acks().at(-1)?.upTo).toBe(3))
+    expect(ingest.stats).toMatchObject({ quarantined: 2, frames: 0, events: 0 })
+    // A newer agent keeps what this hub does not understand.
+    await ingest.accept(nodeTopic('event', ADDRESS), encodeJson({ ...event, v: 2, seq: 4 }))
+    expect(store.stored('plant', 'dock', SESSION).upTo).toBe(3)
   })
 
   it('may fail to go out: the record is stored, and the next one tells', async () => {

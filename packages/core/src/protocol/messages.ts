@@ -4,8 +4,8 @@ import { NAME_PATTERN } from './topics.ts'
 
 const Name = Type.String({ pattern: NAME_PATTERN })
 const Millis = Type.Integer({ minimum: 0, maximum: 8.64e15, description: 'Milliseconds since the epoch.' })
-const Seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
-const Session = Type.String({
+export const Seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+export const Session = Type.String({
   pattern: '^[0-9A-Z]{26}$',
   description: 'ULID of the outbox; new only when the outbox is.',
 })
