@@ -73,7 +73,7 @@ class TestHub {
     aedes.on('unsubscribe', topics => {
       for (const topic of topics) this.subscriptions.delete(topic)
     })
-    this.#tcp = createServer(socket => {
+    this.#tcp = createServer({ noDelay: true }, socket => {
       this.#sockets.add(socket)
       aedes.handle(socket)
     }).listen(0, '127.0.0.1')

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { type Backoff, type Clock, ERRORS, fault, type Log, messageOf } from '@sightline/core'
 import { connect, type IClientOptions, type MqttClient } from 'mqtt'
 
@@ -169,6 +170,8 @@ export class Link {
       })
       client.on('message', (topic, payload) => handlers.onMessage(topic, payload))
       client.on('connect', () => {
+        // Otherwise a small packet waits for the receipt of the one before it: 40 ms (Nagle's algorithm, RFC 896).
+        if (client.stream instanceof Socket) client.stream.setNoDelay(true)
         client
           .subscribeAsync([...this.#subscriptions], { qos: 1 })
           .then(() => {

@@ -57,7 +57,8 @@ export class TestBroker {
       this.#receive(packet.topic, packet.payload as Buffer)
       done(null)
     }
-    this.#server = createServer(socket => {
+    // Like the hub's: small packets go at once.
+    this.#server = createServer({ noDelay: true }, socket => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
       aedes.handle(socket)

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import { systemClock } from '@sightline/core'
 import { Link } from '@sightline/edge-agent/uplink/link.js'
 import { Aedes } from 'aedes'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { quiet } from '../support/quiet.ts'
 import { until } from '../support/until.ts'
 
@@ -23,7 +23,7 @@ beforeEach(async () => {
     if (topic === 'held') held.push(topic)
     else done(null)
   }
-  server = createServer(socket => {
+  server = createServer({ noDelay: true }, socket => {
     sockets.add(socket)
     aedes.handle(socket)
   }).listen(0, '127.0.0.1')
@@ -69,4 +69,13 @@ it('lets nobody wait for an acknowledgement when the connection breaks while it 
   await expect(waiting).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' })
   await until(() => ups === 2 && link.up)
   await publish('other')
+})
+
+it('sends small packets at once, not when the one before was received', async () => {
+  const told = vi.spyOn(Socket.prototype, 'setNoDelay')
+  link.reconnect()
+  await until(() => ups === 2 && link.up)
+  const ends = told.mock.contexts.map(socket => (socket as Socket).remotePort)
+  expect(ends).toContain((server.address() as AddressInfo).port)
+  told.mockRestore()
 })

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { type Backoff, type Clock, fault, type Log, messageOf } from '@sightline/core'
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt'
 import type { OutgoingMessage } from '../ingest/ack-sender.ts'
@@ -129,6 +130,8 @@ export class BrokerConnection {
       })
       client.on('connect', () => {
         accepted = true
+        // Otherwise a small packet waits for the receipt of the one before it: 40 ms (Nagle's algorithm, RFC 896).
+        if (client.stream instanceof Socket) client.stream.setNoDelay(true)
         client
           .subscribeAsync([...filters(version)], { qos: 1 })
           .then(grants => {
