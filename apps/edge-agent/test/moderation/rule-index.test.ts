@@ -9,7 +9,7 @@ import { type BundleParts, bundleOf, compiledRule, randomUnit, seeded } from '..
 import { bruteForce, randomRules } from '../support/random-rules.ts'
 
 const CASES = Number(process.env.SIGHTLINE_PROPERTY_CASES ?? 10_000)
-const FRAMES_PER_SET = 5
+const FRAMES_PER_SET = 20
 
 function judged(scorer: Scorer, frame: Float32Array) {
   return scorer

@@ -5,7 +5,7 @@ import { fault } from '@sightline/core'
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
 /** OWASP Password Storage Cheat Sheet: N = 2^17, r = 8, p = 1. 128 MiB and some tenths of a second each. */
-const COST = { log2N: 17, r: 8, p: 1 }
+const COST: ScryptCost = { log2N: 17, r: 8, p: 1 }
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 /** NIST SP 800-63B: length counts, composition rules do not. */
@@ -14,11 +14,24 @@ const MAX_LENGTH = 256
 /** One at a time, because of the memory; so many may wait. */
 const MAX_WAITING = 16
 
+export interface ScryptCost {
+  /** N = 2^log2N. */
+  readonly log2N: number
+  readonly r: number
+  readonly p: number
+}
+
 /** Passwords as `scrypt$log2N$r$p$salt$hash`, the last two in base64url: parameters can change, old hashes go on. */
 export class Passwords {
+  readonly #cost: ScryptCost
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
   #nobody: Promise<string> | undefined
+
+  /** @param cost of the hashes that are made; a hash that is there says what its own was */
+  constructor(cost: ScryptCost = COST) {
+    this.#cost = cost
+  }
 
   /** @throws PASSWORD_WEAK; API_BUSY */
   async hash(password: string, name = ''): Promise<string> {
@@ -38,12 +51,12 @@ export class Passwords {
 
   async #make(password: string): Promise<string> {
     const salt = randomBytes(SALT_BYTES)
-    const hash = await this.#derive(password, salt, COST)
-    const { log2N, r, p } = COST
+    const hash = await this.#derive(password, salt, this.#cost)
+    const { log2N, r, p } = this.#cost
     return `scrypt$${log2N}$${r}$${p}$${salt.toString('base64url')}$${hash.toString('base64url')}`
   }
 
-  #derive(password: string, salt: Buffer, { log2N, r, p }: typeof COST): Promise<Buffer> {
+  #derive(password: string, salt: Buffer, { log2N, r, p }: ScryptCost): Promise<Buffer> {
     if (this.#waiting >= MAX_WAITING) throw fault('API_BUSY', `${MAX_WAITING} passwords are being checked`)
     this.#waiting++
     const N = 2 ** log2N

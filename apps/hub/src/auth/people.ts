@@ -18,6 +18,7 @@ export interface PeopleOptions {
   readonly environment: StoreEnvironment
   readonly audit: Pick<AuditLog, 'record'>
   readonly context: { readonly clock: Clock; readonly log: Log }
+  readonly passwords?: Passwords
 }
 
 /** Users, sessions, API keys, and whether anybody has to show who he is. */
@@ -30,11 +31,11 @@ export interface People {
   signInRequired(): boolean
 }
 
-export function createPeople({ settings, environment, audit, context }: PeopleOptions): People {
+export function createPeople(options: PeopleOptions): People {
+  const { settings, environment, audit, context, passwords = new Passwords() } = options
   const { auth, http, tls } = settings
   const { clock, log } = context
   const tables = new PeopleTables(environment)
-  const passwords = new Passwords()
   const users = new Users({ tables, passwords, audit, clock })
   const limits = { idleMs: auth.sessionIdleMinutes * MINUTE_MS, lifeMs: auth.sessionDays * DAY_MS }
   const reachable = !isLoopback(http.host) || tls.terminated

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkConfig, createLog, isFault } from '@sightline/core'
+import { Passwords } from '@sightline/hub/auth/passwords.js'
 import { createPeople, type People } from '@sightline/hub/auth/people.js'
 import { HubSettings } from '@sightline/hub/settings.js'
 import { AuditLog } from '@sightline/hub/store/audit-log.js'
@@ -17,13 +18,21 @@ let store: LmdbRecordStore
 let audit: AuditLog
 let people: People
 
+/** Passwords cost what they cost a hub where that is the point, and next to nothing elsewhere. */
+const CHEAP = { log2N: 10, r: 8, p: 1 }
+function gather(cost?: typeof CHEAP): void {
+  const settings = checkConfig(HubSettings, {}, 'test')
+  const { environment } = store
+  const passwords = new Passwords(cost)
+  people = createPeople({ settings, environment, audit, context: { clock, log }, passwords })
+}
+
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'people-'))
   clock = new FakeClock()
   store = await openLmdbStore({ dir, clock, log, minFreeBytes: 0 })
   audit = new AuditLog({ environment: store.environment, clock, log })
-  const settings = checkConfig(HubSettings, {}, 'test')
-  people = createPeople({ settings, environment: store.environment, audit, context: { clock, log } })
+  gather(CHEAP)
 })
 afterEach(async () => {
   await store.close()
@@ -109,6 +118,7 @@ describe('sessions', () => {
   })
 
   it('take an unknown user as long as a known one, in processor time', async () => {
+    gather()
     await add('ann')
     const cost = async (name: string) => {
       const before = process.cpuUsage()
@@ -121,6 +131,14 @@ describe('sessions', () => {
     const [known, unknown] = [await cost('ann'), await cost('nobody')]
     expect(unknown / known).toBeGreaterThan(0.5)
     expect(unknown / known).toBeLessThan(2)
+  })
+
+  it('rest on password hashes as dear as OWASP asks; cheaper ones of before go on', async () => {
+    const cheap = await new Passwords(CHEAP).hash(PASSWORD)
+    const passwords = new Passwords()
+    expect(await passwords.hash(PASSWORD)).toMatch(/^scrypt\$17\$8\$1\$/)
+    expect(await passwords.matches(PASSWORD, cheap)).toBe(true)
+    expect(await passwords.matches('another one', cheap)).toBe(false)
   })
 
   it('make whoever fails too often wait', async () => {
