@@ -7,19 +7,19 @@ import { DIM, SEAL_AT, type Subject } from './subject.ts'
 export function lifeContract({ fresh, open }: Subject): void {
   test('what is removed is not found, is not counted and does not come back', async () => {
     const random = seededRandom(13)
-    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 300 }, () => randomUnit(DIM, random)))
+    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 150 }, () => randomUnit(DIM, random)))
     const index = await fresh()
     await index.add(entries.slice(0, 2 * SEAL_AT))
     await index.settled()
     await index.add(entries.slice(2 * SEAL_AT))
-    const gone = (ord: number) => ord % 3 === 0 || (ord > 100 && ord < 1500)
+    const gone = (ord: number) => ord % 3 === 0 || (ord > 100 && ord < 750)
     const ords = entries.map(entry => entry.ord).filter(gone)
     expect(await index.remove([...ords, 999_999])).toBe(ords.length)
     expect(await index.remove(ords)).toBe(0)
     const left = entries.filter(entry => !gone(entry.ord))
     const check = async () => {
       expect(index.stats().vectors).toBe(left.length)
-      for (const query of entries.filter((_, i) => i % 211 === 0).map(entry => entry.vector)) {
+      for (const query of entries.filter((_, i) => i % 107 === 0).map(entry => entry.vector)) {
         const hits = await index.search({ vector: query, k: 10 })
         expect(hits.some(hit => gone(hit.ord))).toBe(false)
         expect(recall(hits, expected(left, query, 10))).toBeGreaterThanOrEqual(0.7)
@@ -61,7 +61,7 @@ export function lifeContract({ fresh, open }: Subject): void {
 
   test('closed and opened again, it is complete once the entries after lastOrd were added', async () => {
     const random = seededRandom(8)
-    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 100 }, () => randomUnit(DIM, random)))
+    const entries = entriesOf(Array.from({ length: 2 * SEAL_AT + 50 }, () => randomUnit(DIM, random)))
     const first = await open('reopened')
     await first.add(entries)
     await first.settled()

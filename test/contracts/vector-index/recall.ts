@@ -16,14 +16,14 @@ export function recallContract({ fresh, isExact }: Subject): void {
       kind === 'random'
         ? randomUnit(DIM, random)
         : nearUnit(centres[Math.floor(random() * 40)]!, spread, random)
-    const entries = entriesOf(Array.from({ length: 3 * SEAL_AT + 500 }, draw))
+    const entries = entriesOf(Array.from({ length: 3 * SEAL_AT + 250 }, draw))
     const queries = Array.from({ length: 60 }, draw)
     let index: VectorIndex
 
     beforeAll(async () => {
       index = await fresh()
-      for (let at = 0; at < entries.length; at += 500) {
-        await index.add(entries.slice(at, at + 500))
+      for (let at = 0; at < entries.length; at += 250) {
+        await index.add(entries.slice(at, at + 250))
         await index.settled()
       }
     })

@@ -2,7 +2,7 @@ import type { VectorIndex } from '@sightline/hub/index/vector-index.js'
 
 export const DIM = 64
 /** Vectors that are built into a graph at once. */
-export const SEAL_AT = 2000
+export const SEAL_AT = 1000
 
 /** One implementation of the port. */
 export interface Implementation {
