@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { BrowserStage } from '../support/browser-stage.ts'
 import { dashboardViews, SIGN_IN, show } from '../support/dashboard-views.ts'
 import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
 import { PASSWORD, signIn } from '../support/people.ts'
-import { type HubHandle, scratch, startHub } from '../support/processes.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 /** Animated colours are not what is read in the end. */
@@ -17,25 +17,14 @@ const RUN = `axe.run(document, { resultTypes: ['violations'] })`
 const executable = chromiumPath()
 
 describe.skipIf(executable === undefined)('accessibility', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
-  let browser: Browser
+  const stage = BrowserStage.forAllTests(executable)
   let furnished: Furnished
   let axe = ''
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    furnished = await furnish(hub, 'A boat that nobody knows')
-    await firstAdmin(hub, 'ada')
-    browser = await launchChromium(executable!)
+    furnished = await furnish(stage.hub, 'A boat that nobody knows')
+    await firstAdmin(stage.hub, 'ada')
     axe = await readFile(AXE, 'utf8')
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
   })
 
   async function seriousOn(page: Page): Promise<string[]> {
@@ -56,7 +45,7 @@ describe.skipIf(executable === undefined)('accessibility', () => {
     'finds nothing serious in %s at %d pixels',
     async (colorScheme, width) => {
       const viewport = { width, height: 844 }
-      const context = await browser.newContext({
+      const context = await stage.browser.newContext({
         viewport,
         colorScheme,
         locale: 'en-GB',
@@ -65,11 +54,11 @@ describe.skipIf(executable === undefined)('accessibility', () => {
       context.setDefaultTimeout(WAIT_MS)
       const page = await context.newPage()
       const found: Record<string, string[]> = {}
-      await show(page, hub.url, SIGN_IN)
+      await show(page, stage.hub.url, SIGN_IN)
       found['sign-in'] = await seriousOn(page)
       await signIn(page, 'ada', PASSWORD)
       for (const view of dashboardViews(furnished, 'a boat')) {
-        await show(page, hub.url, view)
+        await show(page, stage.hub.url, view)
         found[view.name] = await seriousOn(page)
       }
       expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])

@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage } from '../support/browser-stage.ts'
 import { firstHit, saveRule, searchFor, writeRule } from '../support/dashboard.ts'
 import { PASSWORD, signIn, type Visitor, visitor } from '../support/people.ts'
-import { type HubHandle, runAgent, scratch, startHub } from '../support/processes.ts'
+import { runAgent } from '../support/processes.ts'
 import { folderOf, samplePhotos } from '../support/samples.ts'
 import { randomUnit, seededRandom } from '../support/vectors.ts'
 
@@ -20,27 +21,13 @@ const executable = chromiumPath()
 
 /** Three people in one house, in this order: each finds what the one before has made. */
 describe.skipIf(executable === undefined)('the three jobs, from the sign-in on', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
-  let browser: Browser
+  const stage = BrowserStage.forAllTests(executable, { SIGHTLINE_AUTH_REQUIRED: 'always' })
   /** Of an admin, made on the page. */
   let apiKey = ''
 
-  beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir, undefined, [], { env: { SIGHTLINE_AUTH_REQUIRED: 'always' } })
-    space.own(hub.program)
-    browser = await launchChromium(executable!)
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
-  })
-
   /** One person's job, in a browser of its own that must not complain. */
   async function as(job: (visit: Visitor) => Promise<void>): Promise<void> {
-    const visit = await visitor(browser)
+    const visit = await visitor(stage.browser)
     try {
       await job(visit)
       expect(visit.complaints.filter(text => !NOTED.test(text))).toEqual([])
@@ -54,7 +41,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
 
   it('deploy: the first admin enrols a device, sees it report, and lets the others in', async () => {
     await as(async ({ page }) => {
-      const [, setupUrl] = await hub.program.line(/make the first admin at (\S+)/)
+      const [, setupUrl] = await stage.hub.program.line(/make the first admin at (\S+)/)
       await page.goto(setupUrl!)
       await page.getByRole('heading', { name: 'Make the first admin' }).waitFor()
       await page.getByLabel('Name').fill('ada')
@@ -98,7 +85,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
 
   it('moderate: an operator writes a rule, publishes it, and reviews what it caught from the keyboard', async () => {
     await as(async ({ page }) => {
-      await page.goto(`${hub.url}/#/rules`)
+      await page.goto(`${stage.hub.url}/#/rules`)
       await signIn(page, 'otto')
       await page.getByRole('heading', { name: 'Rules', exact: true }).waitFor()
       await writeRule(page, {
@@ -134,7 +121,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
   it('search: a viewer of one site finds, narrows, looks closer and saves, and never sees the other site', async () => {
     await bringOtherSite()
     await as(async ({ page, answers }) => {
-      await page.goto(hub.url)
+      await page.goto(stage.hub.url)
       await signIn(page, 'vera')
       await searchFor(page, 'a cat')
       await firstHit(page, 'tabby-cat-face').waitFor()
@@ -188,16 +175,16 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
     const cameras = await Promise.all(
       SUBJECTS.map(async subject => ({
         name: subject,
-        source: `folder:${await folderOf(join(space.dir, 'photos', subject), [subject])}`,
+        source: `folder:${await folderOf(join(stage.dir, 'photos', subject), [subject])}`,
         fps: 2,
         gate: { maxSilenceSeconds: 2 },
       })),
     )
-    const file = join(space.dir, 'agent.yaml')
-    await writeFile(file, JSON.stringify({ dataDir: join(space.dir, 'agent'), cameras }))
-    const enrolled = space.own(runAgent([...args, '--config', file]))
+    const file = join(stage.dir, 'agent.yaml')
+    await writeFile(file, JSON.stringify({ dataDir: join(stage.dir, 'agent'), cameras }))
+    const enrolled = stage.own(runAgent([...args, '--config', file]))
     expect(await enrolled.exit(), enrolled.stderr).toBe(0)
-    await space.own(runAgent(['run', '--config', file])).line(/^agent ready/)
+    await stage.own(runAgent(['run', '--config', file])).line(/^agent ready/)
   }
 
   async function addUser(page: Page, name: string, role: string, scope?: string): Promise<void> {
@@ -246,7 +233,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       { image: (await readFile(cat.path)).toString('base64') },
       ...Array.from({ length: 80 }, () => ({ vector: [...randomUnit(DIM, random)] })),
     ]
-    const response = await fetch(`${hub.url}/api/v1/index?site=${OTHER_SITE}&camera=desk`, {
+    const response = await fetch(`${stage.hub.url}/api/v1/index?site=${OTHER_SITE}&camera=desk`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify(items),

@@ -1,18 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
-import {
-  type HubHandle,
-  type Program,
-  runAgent,
-  scratch,
-  startAgent,
-  startHub,
-} from '../support/processes.ts'
+import type { Locator, Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../support/api.ts'
+import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { BrowserStage, Tab } from '../support/browser-stage.ts'
+import { type Program, runAgent, startAgent } from '../support/processes.ts'
 import { folderOf } from '../support/samples.ts'
 
 const NODE = 'dock-3'
@@ -22,49 +16,31 @@ const executable = chromiumPath()
 
 /** The one who deploys agents: from a token to a device that is turned away, without a terminal but for the enrolment. */
 describe.skipIf(executable === undefined)('devices in a browser', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
+  const stage = BrowserStage.forAllTests(executable)
+  const tab = Tab.forAllTests(stage)
   let agent: Program
-  let photos: string
-  let browser: Browser
-  let context: BrowserContext
   let page: Page
-  const complaints: string[] = []
 
   beforeAll(async () => {
-    space = await scratch()
-    photos = await folderOf(join(space.dir, 'photos'), ['cup-of-espresso', 'fireworks'])
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    browser = await launchChromium(executable!)
-    context = await browser.newContext({ locale: 'en-GB' })
-    context.setDefaultTimeout(WAIT_MS)
-    context.on('console', message => {
-      if (message.type() === 'error') complaints.push(message.text())
-    })
-    context.on('weberror', ({ error }) => complaints.push(String(error())))
-    page = await context.newPage()
-    await page.goto(`${hub.url}/#/devices`)
-  }, 180_000)
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
-  })
-
-  afterEach(() => {
-    expect(complaints.splice(0)).toEqual([])
+    page = tab.page
+    await tab.open('devices')
   })
 
   const section = (name: string) => page.getByRole('region', { name, exact: true })
   const dialog = () => page.getByRole('dialog')
   const row = () => page.getByRole('row').filter({ hasText: NODE })
   const start = async () => {
+    const photos = await folderOf(join(stage.dir, 'photos'), ['cup-of-espresso', 'fireworks'])
     const camera = { name: 'gate', source: `folder:${photos}`, fps: 5, gate: { maxSilenceSeconds: 1 } }
     // Nobody answers here: the device is degraded by it, and has something in its log.
     const far = { name: 'far', source: 'rtsp://127.0.0.1:1/1' }
     const cameras = [camera, far]
-    agent = space.own(await startAgent(space.dir, { node: NODE, mqttPort: hub.mqttPort, cameras }))
+    agent = await startAgent(stage.dir, {
+      node: NODE,
+      mqttPort: stage.hub.mqttPort,
+      cameras,
+      onSpawn: stage.own,
+    })
   }
   async function close(which: Locator): Promise<void> {
     await which.getByRole('button', { name: 'Close' }).click()
@@ -94,15 +70,15 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
       await section('Open enrolments').getByText(`${site}/${node}`).waitFor()
       if (node !== NODE) continue
       const token = /--token (\S+)/.exec(command ?? '')?.[1] ?? ''
-      const place = ['--data-dir', join(space.dir, NODE)]
-      expect(await runAgent(['enroll', '--hub', hub.url, '--token', token, ...place]).exit()).toBe(0)
+      const place = ['--data-dir', join(stage.dir, NODE)]
+      expect(await runAgent(['enroll', '--hub', stage.hub.url, '--token', token, ...place]).exit()).toBe(0)
     }
     await page.getByRole('button', { name: 'Withdraw the enrolment of default/dock-4' }).click()
     await page.reload()
     await row().getByText('Never reported').waitFor()
     await section('Open enrolments').waitFor({ state: 'detached' })
     expect(await barriers()).toEqual([])
-  }, 240_000)
+  })
 
   it('shows it as soon as it connects, and finds it', async () => {
     await start()
@@ -123,7 +99,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await page.getByRole('button', { name: '24 h' }).click()
     await section('Commands').getByText('It was never told to do anything.').waitFor()
     expect(await barriers()).toEqual([])
-  }, 240_000)
+  })
 
   it('has it do things, and shows what came of them', async () => {
     const send = async (label: string) => {
@@ -149,7 +125,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await page.getByRole('button', { name: 'Show the answer to “Take a picture”' }).click()
     await picture.waitFor()
     await close(dialog())
-  }, 240_000)
+  })
 
   it('configures it, shows what it refuses, and goes back to what was', async () => {
     const configuration = section('Configuration')
@@ -188,7 +164,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await configuration.getByText('Changes for all of default').waitFor()
     await section('State').getByText('v4', { exact: true }).waitFor()
     expect(await barriers()).toEqual([])
-  }, 240_000)
+  })
 
   it('turns it away; all of it is in the audit log', async () => {
     await page.getByRole('button', { name: 'Revoke' }).click()
@@ -198,7 +174,7 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await eventually('turned away', async () =>
       agent.stderr.includes('CREDENTIAL_REFUSED') ? true : undefined,
     )
-    const { entries } = await new HubApi(hub.url).get<{ entries: { action: string }[] }>('/audit?limit=100')
+    const { entries } = await stage.api.get<{ entries: { action: string }[] }>('/audit?limit=100')
     const times = (action: string) => entries.filter(entry => entry.action === action).length
     expect({
       issued: times('enrolment.issued'),
@@ -209,5 +185,5 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
       site: times('site.configured'),
       revoked: times('device.revoked'),
     }).toEqual({ issued: 2, withdrawn: 1, commanded: 4, rotated: 1, configured: 3, site: 1, revoked: 1 })
-  }, 240_000)
+  })
 })

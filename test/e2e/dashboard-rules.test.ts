@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
-import { focusIsIn, inForce, saveRule, transferOf, writeRule } from '../support/dashboard.ts'
-import { type HubHandle, scratch, startAgent, startHub } from '../support/processes.ts'
-import { folderOf, samplePhotos } from '../support/samples.ts'
+import type { Page } from 'playwright-core'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { eventually, type HubApi } from '../support/api.ts'
+import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { BrowserStage, Tab } from '../support/browser-stage.ts'
+import { downloadOf, focusIsIn, inForce, saveRule, transferOf, writeRule } from '../support/dashboard.ts'
+import { samplePhoto } from '../support/samples.ts'
 
 const SUBJECTS = ['cup-of-espresso', 'fireworks', 'lighthouse', 'tabby-cat-face']
 const NODE = 'yard-agent'
@@ -25,83 +24,41 @@ interface RulesView {
 
 const executable = chromiumPath()
 
-describe.skipIf(executable === undefined)('rules and reviews in a browser', { timeout: 120_000 }, () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
+describe.skipIf(executable === undefined)('rules and reviews in a browser', () => {
+  const stage = BrowserStage.forAllTests(executable)
+  const tab = Tab.forEachTest(stage)
   let api: HubApi
-  let browser: Browser
-  let context: BrowserContext
   let page: Page
-  let complaints: string[]
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    api = new HubApi(hub.url)
-    const cameras = await Promise.all(
-      SUBJECTS.map(async subject => ({
-        name: subject,
-        source: `folder:${await folderOf(join(space.dir, 'photos', subject), [subject])}`,
-        fps: 2,
-        gate: { maxSilenceSeconds: 2 },
-      })),
-    )
-    space.own(await startAgent(space.dir, { node: NODE, mqttPort: hub.mqttPort, cameras }))
-    browser = await launchChromium(executable!)
-    context = await browser.newContext({ locale: 'en-GB' })
-    context.setDefaultTimeout(WAIT_MS)
-    context.on('console', message => {
-      if (message.type() === 'error') complaints.push(message.text())
-    })
-    context.on('weberror', ({ error }) => complaints.push(String(error())))
-    await eventually('every photo stored', async () => {
-      const seen = new Set((await api.frames()).map(frame => frame.camera))
-      return seen.size === SUBJECTS.length ? true : undefined
-    })
-  }, 180_000)
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
+    api = stage.api
+    await stage.watchPhotos(NODE, SUBJECTS)
   })
-
-  beforeEach(async () => {
-    complaints = []
-    page = await context.newPage()
-  })
-
-  afterEach(async () => {
-    await page.close()
+  beforeEach(() => {
+    page = tab.page
     // A backtest that was given up a moment ago may keep the hub busy; the page asks again.
-    expect(complaints.filter(text => !text.includes('503'))).toEqual([])
+    tab.pardon(text => text.includes('503'))
   })
 
-  const open = (path: string) => page.goto(`${hub.url}/#/${path}`)
   const rules = () => api.get<RulesView>('/rules')
   const ruleOf = async (id: string) => (await rules()).rules.find(rule => rule.id === id)
   const cardOf = (name: string) =>
     page.getByRole('article').filter({ has: page.getByRole('heading', { name, exact: true }) })
 
-  async function photo(subject: string): Promise<string> {
-    return (await samplePhotos()).find(candidate => candidate.subject === subject)!.path
-  }
-
-  async function downloadOf(link: Locator): Promise<string> {
-    const [download] = await Promise.all([page.waitForEvent('download'), link.click()])
-    return await readFile(await download.path(), 'utf8')
-  }
-
   it('shows a rule pictures: stored ones, uploaded and dropped ones', async () => {
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: 'Coffee', positives: 'a cup of coffee' })
     const pictures = page.getByRole('region', { name: 'Example pictures' })
     const like = pictures.getByRole('group', { name: 'Pictures like' })
     const unlike = pictures.getByRole('group', { name: 'Pictures unlike' })
-    await like.locator('input[type=file]').setInputFiles(await photo('cup-of-espresso'))
+    await like.locator('input[type=file]').setInputFiles((await samplePhoto('cup-of-espresso')).path)
     await like.getByRole('img', { name: /^uploaded picture ex:/ }).waitFor()
 
-    const dataTransfer = await transferOf(page, 'cat.jpg', await readFile(await photo('tabby-cat-face')))
+    const dataTransfer = await transferOf(
+      page,
+      'cat.jpg',
+      await readFile((await samplePhoto('tabby-cat-face')).path),
+    )
     await unlike.dispatchEvent('dragover', { dataTransfer })
     await unlike.dispatchEvent('drop', { dataTransfer })
     await unlike.getByRole('img', { name: /^uploaded picture ex:/ }).waitFor()
@@ -145,7 +102,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
 
   it('gives a picture that was found to a rule that is there', async () => {
     const frame = (await api.frames()).find(({ camera }) => camera === 'lighthouse')!
-    await open(`rules?example=${encodeURIComponent(frame.id)}&text=a%20lighthouse`)
+    await tab.open(`rules?example=${encodeURIComponent(frame.id)}&text=a%20lighthouse`)
     const fresh = page.getByRole('dialog', { name: 'New rule' })
     await fresh.getByRole('img', { name: /^stored picture / }).waitFor()
     await fresh.getByLabel('Or give the picture to a rule').selectOption({ label: 'Coffee' })
@@ -159,7 +116,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
   })
 
   it('says why a file is no picture, and keeps the rule', async () => {
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('button', { name: 'Edit Coffee', exact: true }).click()
     const pictures = page.getByRole('region', { name: 'Example pictures' })
     await pictures
@@ -171,7 +128,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
   })
 
   it('warns of a camera that nobody has, and says how far a rule goes', async () => {
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: 'Gate', positives: 'a gate' })
     const editor = page.getByRole('dialog', { name: 'New rule' })
     await editor.getByText('Reaches 4 cameras on 1 device.').waitFor()
@@ -189,7 +146,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
 
   it('publishes, and shows who applied it', async () => {
     const { version } = await rules()
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('switch', { name: 'Gate: enabled' }).click()
     const table = page.getByRole('region', { name: 'Rules by device' })
     const row = table.getByRole('row').filter({ hasText: NODE })
@@ -200,10 +157,10 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
 
   it('exports one rule and all, and imports what was changed after it has shown it', async () => {
     const { version } = await rules()
-    await open('rules')
-    const all = await downloadOf(page.getByRole('link', { name: 'Export', exact: true }))
+    await tab.open('rules')
+    const all = await downloadOf(page, page.getByRole('link', { name: 'Export', exact: true }))
     expect(all).toContain(`version: ${version}`)
-    const one = await downloadOf(page.getByRole('link', { name: 'Export Coffee as YAML' }))
+    const one = await downloadOf(page, page.getByRole('link', { name: 'Export Coffee as YAML' }))
     expect(one).toMatch(/^rules:\n {2}- id: coffee\n/)
 
     await page.getByRole('button', { name: 'Import' }).click()
@@ -226,14 +183,14 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
 
     // Meanwhile somebody else saves.
     const { rules: list } = await rules()
-    await fetch(`${hub.url}/api/v1/rules`, {
+    await fetch(`${stage.hub.url}/api/v1/rules`, {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ rules: list, version }),
     })
     await apply.click()
     await dialog.getByText('Somebody else changed the rules').waitFor()
-    complaints = complaints.filter(text => !text.includes('409'))
+    tab.pardon(text => text.includes('409'))
     await dialog.getByText(`against version ${version + 1}`).waitFor()
     await apply.click()
     await dialog.waitFor({ state: 'detached' })
@@ -242,7 +199,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
   })
 
   it('refuses an import at the line where it is wrong', async () => {
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('button', { name: 'Import' }).click()
     const dialog = page.getByRole('dialog', { name: 'Import rules' })
     const text = dialog.getByRole('textbox')
@@ -258,13 +215,13 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
     expect(await dialog.getByRole('button', { name: 'Apply and publish' }).isDisabled()).toBe(true)
     await text.fill('rules: [\n')
     await alert.getByRole('button', { name: /^Go to line / }).waitFor()
-    complaints = complaints.filter(message => !message.includes('422'))
+    tab.pardon(message => message.includes('422'))
     await dialog.getByRole('button', { name: 'Cancel' }).click()
   })
 
   it('adds a pack, compares an earlier version and restores it', async () => {
     const { version, rules: before } = await rules()
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('button', { name: 'Starter packs' }).click()
     const packs = page.getByRole('dialog', { name: 'Starter packs' })
     await packs.getByRole('button', { name: /^Add / }).first().click()
@@ -287,7 +244,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
       const { waiting } = await api.get<{ waiting: number }>('/review')
       return waiting >= 2 ? true : undefined
     })
-    await open('review')
+    await tab.open('review')
     const list = page.getByRole('list', { name: 'Incidents to review' })
     const rows = list.getByRole('button')
     await rows.nth(1).waitFor()
@@ -322,7 +279,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
   it('reviews on a phone, without a picture', async () => {
     await page.setViewportSize({ width: 390, height: 844 })
     await page.route('**/frames/*/thumbnail', route => route.abort())
-    await open('review')
+    await tab.open('review')
     await page.getByText('No picture is kept of this camera').waitFor()
     // The list below must not pull the page away from the picture.
     expect(await page.evaluate<number>('scrollY')).toBe(0)
@@ -330,12 +287,12 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
     expect(wide).toBe(false)
     await page.getByRole('button', { name: 'Next', exact: true }).click()
     await page.getByText(/^2 of /).waitFor()
-    complaints = complaints.filter(text => !text.startsWith('Failed to load resource'))
+    tab.pardon(text => text.startsWith('Failed to load resource'))
   })
 
   it('passes the accessibility rules with everything open', async () => {
     // The page's policy lets no foreign script in; the test steps around the page, not around the policy.
-    const bare = await browser.newContext({ bypassCSP: true, locale: 'en-GB' })
+    const bare = await stage.browser.newContext({ bypassCSP: true, locale: 'en-GB' })
     bare.setDefaultTimeout(WAIT_MS)
     const checked = await bare.newPage()
     const violations = async () => {
@@ -344,7 +301,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
         `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`,
       )
     }
-    await checked.goto(`${hub.url}/#/rules`)
+    await checked.goto(`${stage.hub.url}/#/rules`)
     await checked.getByText('Who applied it').click()
     await checked.getByRole('region', { name: 'Rules by device' }).waitFor()
     expect(await violations()).toEqual([])
@@ -364,12 +321,12 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', { ti
     const caller = { kind: 'user', name: 'vera', role: 'viewer', scope: null }
     const session = { signInRequired: true, setupOpen: false, caller }
     await page.route('**/api/v1/session', route => route.fulfill({ json: session }))
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('link', { name: 'Export', exact: true }).waitFor()
     await cardOf('Coffee').waitFor()
     const buttons = (await page.getByRole('main').getByRole('button').allTextContents()).join()
     expect(buttons).not.toMatch(/New rule|Import|Edit|Delete/)
-    await open('review')
+    await tab.open('review')
     await page.getByText('Operators confirm and dismiss; you may look.').waitFor()
     expect(await page.getByRole('button', { name: 'Confirm' }).isVisible()).toBe(false)
     const first = page.getByRole('list', { name: 'Incidents to review' }).getByRole('button').first()

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { eventually } from '../support/api.ts'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage, Tab } from '../support/browser-stage.ts'
 import { feedCameras } from '../support/camera-feed.ts'
 import { searchFor } from '../support/dashboard.ts'
-import { type HubHandle, ROOT, scratch, startHub } from '../support/processes.ts'
+import { ROOT } from '../support/processes.ts'
 import { StagedDevice, type StagedFrame } from '../support/staged-device.ts'
 import { nearUnit, seededRandom } from '../support/vectors.ts'
 
@@ -26,62 +27,37 @@ interface Encoded {
 }
 
 describe.skipIf(executable === undefined)('searching and watching in a browser', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
-  let api: HubApi
+  const stage = BrowserStage.forAllTests(executable)
+  const tab = Tab.forEachTest(stage, { viewport: { width: 1280, height: 800 } })
   let harbour: StagedDevice
   let home: StagedDevice
   let boat: Float32Array
-  let browser: Browser
-  let context: BrowserContext
   let page: Page
-  let complaints: string[]
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    api = new HubApi(hub.url)
-    const { texts, fingerprint, dim } = await encode(hub.url, ['a boat'])
+    const { url, mqttPort } = stage.hub
+    const { texts, fingerprint, dim } = await encode(url, ['a boat'])
     const vectors = { fingerprint, dim }
     boat = Float32Array.from(texts[0]!)
-    const url = `mqtt://127.0.0.1:${hub.mqttPort}`
-    harbour = await StagedDevice.connect(url, { site: 'harbour', node: 'quay' }, vectors)
-    home = await StagedDevice.connect(url, { site: 'home', node: 'porch' }, vectors)
+    const broker = `mqtt://127.0.0.1:${mqttPort}`
+    harbour = await StagedDevice.connect(broker, { site: 'harbour', node: 'quay' }, vectors)
+    home = await StagedDevice.connect(broker, { site: 'home', node: 'porch' }, vectors)
     await harbour.frames(scenes(HARBOUR_FRAMES, ['pier', 'lock']))
     await home.frames(scenes(HOME_FRAMES, ['door']))
     const count = HARBOUR_FRAMES + HOME_FRAMES
     await eventually('all frames indexed', async () => {
-      const { index } = await api.get<{ index: { vectors: number } }>('/system')
+      const { index } = await stage.api.get<{ index: { vectors: number } }>('/system')
       return index.vectors === count ? true : undefined
     })
-    browser = await launchChromium(executable!)
-    context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
-    context.setDefaultTimeout(WAIT_MS)
-    context.on('console', message => {
-      if (message.type() === 'error') complaints.push(message.text())
-    })
-    context.on('weberror', failure => complaints.push(String(failure.error())))
-  }, 240_000)
-
+  })
   afterAll(async () => {
-    await browser?.close()
     await harbour?.close()
     await home?.close()
-    await space?.clean()
+  })
+  beforeEach(() => {
+    page = tab.page
   })
 
-  beforeEach(async () => {
-    complaints = []
-    page = await context.newPage()
-  })
-
-  afterEach(async () => {
-    await page.close()
-    expect(complaints).toEqual([])
-  })
-
-  const open = (path: string) => page.goto(`${hub.url}/#/${path}`)
   const settled = () => page.locator('.results[aria-busy="false"] .grid > li .score').first().waitFor()
   const cards = () => page.locator('.grid > li').count()
 
@@ -104,7 +80,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   }
 
   it('says how many matches each filter has, narrows by it, and lets it go', async () => {
-    await open('')
+    await tab.open('')
     await searchFor(page, 'a boat')
     await settled()
     const site = page.getByLabel('Site', { exact: true })
@@ -132,7 +108,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   })
 
   it('goes on as one scrolls, keeps few cards, and then waits to be asked', async () => {
-    await open('search?text=a%20boat')
+    await tab.open('search?text=a%20boat')
     await settled()
     const more = page.getByRole('button', { name: 'Load more' })
     await eventually('pages that come by themselves', async () => {
@@ -150,7 +126,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   })
 
   it('says in words why a frame is a hit, and that its picture was not kept', async () => {
-    await open('search?text=a%20boat%20-people')
+    await tab.open('search?text=a%20boat%20-people')
     await settled()
     await page.locator('.frame-open').first().click()
     const match = page.getByRole('dialog').getByRole('region', { name: 'Match' })
@@ -172,7 +148,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   })
 
   it('keeps what was found when the next page does not come', async () => {
-    await open('')
+    await tab.open('')
     await page.route('**/api/v1/search?*cursor=*', route => route.abort())
     await searchFor(page, 'a boat')
     await settled()
@@ -182,7 +158,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await page.unroute('**/api/v1/search?*cursor=*')
     await page.getByRole('button', { name: 'Try again' }).click()
     await page.getByText(/^(48|72) shown/).waitFor()
-    complaints = complaints.filter(text => !text.startsWith('Failed to load resource: net::ERR_'))
+    tab.pardon(text => text.startsWith('Failed to load resource: net::ERR_'))
   })
 
   it('says how long a camera of a connected device gives no picture, and how fast the others are', async () => {
@@ -198,7 +174,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     ]
     await harbour.state(cameras)
     await harbour.stats(cameras)
-    await open('live')
+    await tab.open('live')
     const pier = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'pier' }) })
     await pier.getByText('2/s').waitFor()
     await pier.getByText('41 ms').waitFor()
@@ -211,13 +187,13 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   })
 
   it('tells what a saved search finds, as it finds it', async () => {
-    await open('live')
+    await tab.open('live')
     await page
       .getByRole('status')
       .filter({ hasText: /^Live$/ })
       .waitFor()
     await page.getByText(/cameras, newest frame of each/).waitFor()
-    await save(hub.url, { name: 'Boats <b>now</b>', text: 'a boat', threshold: 0.9 })
+    await save(stage.hub.url, { name: 'Boats <b>now</b>', text: 'a boat', threshold: 0.9 })
     for (let i = 0; i < 2; i++) await home.frames([{ camera: 'door', vector: boat }])
     const ticker = page.getByRole('region', { name: 'Incidents' })
     const hit = ticker.getByRole('link', { name: /Boats <b>now<\/b>/ })
@@ -229,7 +205,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('keeps few of two hundred cameras in the document, and finds each', async () => {
     await feedCameras(page, { cameras: 200, framesPerSecond: 200 })
-    await open('live')
+    await tab.open('live')
     await page.getByText('200 cameras, newest frame of each').waitFor()
     const tiles = page.locator('.wall > li')
     await tiles.first().waitFor()

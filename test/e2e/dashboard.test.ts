@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { eventually, HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium, WAIT_MS } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage, Tab } from '../support/browser-stage.ts'
 import {
   firstHit,
   focusIsIn,
@@ -13,8 +12,8 @@ import {
   transferOf,
   writeRule,
 } from '../support/dashboard.ts'
-import { type HubHandle, type Program, scratch, startAgent, startHub } from '../support/processes.ts'
-import { folderOf, samplePhotos } from '../support/samples.ts'
+import type { Program } from '../support/processes.ts'
+import { samplePhoto } from '../support/samples.ts'
 
 /** One camera per photo: the camera's name then says which photo a hit is. */
 const SUBJECTS = [
@@ -33,71 +32,24 @@ const HOSTILE = '<img src=x onerror="document.title=\'taken over\'">'
 const executable = chromiumPath()
 
 describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
+  const stage = BrowserStage.forAllTests(executable)
+  const tab = Tab.forEachTest(stage)
   let agent: Program
-  let browser: Browser
-  let context: BrowserContext
   let page: Page
-  /** What the page's console and error handlers complained about in this test. */
-  let complaints: string[]
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    const cameras = await Promise.all(
-      SUBJECTS.map(async subject => ({
-        name: subject,
-        source: `folder:${await folderOf(join(space.dir, 'photos', subject), [subject])}`,
-        fps: 2,
-        // A still picture comes again now and then, so that new rules see it too.
-        gate: { maxSilenceSeconds: 2 },
-      })),
-    )
-    agent = space.own(await startAgent(space.dir, { node: NODE, mqttPort: hub.mqttPort, cameras }))
-    browser = await launchChromium(executable!)
-    context = await browser.newContext({ locale: 'en-GB' })
-    context.setDefaultTimeout(WAIT_MS)
-    // A violated content security policy is an error on the console, too.
-    context.on('console', message => {
-      if (message.type() === 'error') complaints.push(message.text())
-    })
-    context.on('weberror', failure => complaints.push(String(failure.error())))
-    const api = new HubApi(hub.url)
-    await eventually('every photo stored', async () => {
-      const seen = new Set((await api.frames()).map(frame => frame.camera))
-      return seen.size === SUBJECTS.length ? true : undefined
-    })
+    agent = await stage.watchPhotos(NODE, SUBJECTS)
   })
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
+  beforeEach(() => {
+    page = tab.page
   })
-
-  beforeEach(async () => {
-    complaints = []
-    page = await context.newPage()
-  })
-
-  afterEach(async () => {
-    await page.close()
-    expect(complaints).toEqual([])
-  })
-
-  const open = (path: string) => page.goto(`${hub.url}/#/${path}`)
-
-  async function photo(subject: string): Promise<string> {
-    return (await samplePhotos()).find(candidate => candidate.subject === subject)!.path
-  }
 
   async function rulesVersion(): Promise<number> {
-    return (await new HubApi(hub.url).get<{ version: number }>('/rules')).version
+    return (await stage.api.get<{ version: number }>('/rules')).version
   }
 
   it('finds photos by words, from the keyboard alone', async () => {
-    await open('')
+    await tab.open('')
     await page.getByRole('article').first().waitFor()
     await page.keyboard.press('/')
     await page.keyboard.type('a cup of coffee')
@@ -118,7 +70,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('opens a frame, gives the focus back, and finds more like it', async () => {
-    await open('search?text=a%20lighthouse')
+    await tab.open('search?text=a%20lighthouse')
     await firstHit(page, 'lighthouse').waitFor()
     await page.getByRole('button', { name: /^Details: lighthouse/ }).press('Enter')
     const drawer = page.getByRole('dialog', { name: 'lighthouse' })
@@ -136,11 +88,15 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('finds the same photo by a picture that is chosen, and by one that is dropped', async () => {
-    await open('')
-    await page.locator('input[type=file]').setInputFiles(await photo('teddy-bear-on-bed'))
+    await tab.open('')
+    await page.locator('input[type=file]').setInputFiles((await samplePhoto('teddy-bear-on-bed')).path)
     await firstHit(page, 'teddy-bear-on-bed').waitFor()
 
-    const dataTransfer = await transferOf(page, 'dropped.jpg', await readFile(await photo('fireworks')))
+    const dataTransfer = await transferOf(
+      page,
+      'dropped.jpg',
+      await readFile((await samplePhoto('fireworks')).path),
+    )
     await page.dispatchEvent('main', 'dragover', { dataTransfer })
     await page.getByText('Drop the picture to search by it').waitFor()
     await page.dispatchEvent('main', 'drop', { dataTransfer })
@@ -150,7 +106,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('says why a file cannot be searched by', async () => {
-    await open('')
+    await tab.open('')
     await page.locator('input[type=file]').setInputFiles({
       name: 'notes.jpg',
       mimeType: 'image/jpeg',
@@ -160,7 +116,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('shows live frames with their verdicts, and the incident that goes on', async () => {
-    await open('live')
+    await tab.open('live')
     await page.getByText(`${SUBJECTS.length} cameras, newest frame of each`).waitFor()
     const tile = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'tabby-cat-face' }) })
     await tile.getByRole('list', { name: 'Rules that fired' }).getByText('Cat in view').waitFor()
@@ -178,7 +134,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('shows the device, its cameras and its rules', async () => {
-    await open('devices')
+    await tab.open('devices')
     const device = page.getByRole('row').filter({ hasText: NODE })
     await device.getByText(/^(Healthy|Degraded)$/).waitFor()
     await device.getByText(`v${await rulesVersion()}`, { exact: true }).waitFor()
@@ -193,7 +149,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('makes the command that enrols a device, and refuses settings that are not JSON', async () => {
-    await open('devices')
+    await tab.open('devices')
     await page.getByRole('button', { name: 'Enrol a device' }).click()
     const enrol = page.getByRole('dialog', { name: 'Enrol a device' })
     await enrol.getByLabel('Site').fill('yard')
@@ -212,7 +168,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('shows starter packs and the history of the rules', async () => {
-    await open('rules')
+    await tab.open('rules')
     await page.getByRole('button', { name: 'Starter packs' }).click()
     const packs = page.getByRole('dialog', { name: 'Starter packs' })
     await packs.getByRole('button', { name: /^Add / }).first().waitFor()
@@ -225,7 +181,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
 
   it('disables a rule and writes a new one; the device applies both', async () => {
     const version = await rulesVersion()
-    await open('rules')
+    await tab.open('rules')
     await inForce(page, version)
     const cat = page.getByRole('switch', { name: 'Cat in view: enabled' })
     await cat.click()
@@ -252,7 +208,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('shows what a rule would have caught while it is written', async () => {
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: 'Coffee', positives: 'a cup of coffee', negatives: 'a cat' })
     const trial = page.getByRole('region', { name: 'What the rule would have caught' })
     await trial.getByRole('img', { name: /^Frames by score; [1-9]/ }).waitFor()
@@ -266,7 +222,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('warns of a concept that the model cannot do, and deletes the rule when asked twice', async () => {
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: 'Armed', positives: 'two men with knives' })
     const editor = page.getByRole('dialog')
     await editor.getByText('This model is known to get wrong: knife.').waitFor()
@@ -284,7 +240,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
 
   it('refuses a rule without prompts, beside the field', async () => {
     const version = await rulesVersion()
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: 'Nothing', positives: '' })
     await page.getByRole('button', { name: 'Save and publish' }).click()
     const field = page.getByLabel('Look for')
@@ -296,11 +252,11 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('shows a hostile name as the text that it is', async () => {
-    await open('rules')
+    await tab.open('rules')
     await writeRule(page, { name: HOSTILE, positives: 'fireworks\nfireworks in the night sky' })
     await saveRule(page)
     await page.getByRole('heading', { name: HOSTILE, exact: true }).waitFor()
-    await open('live')
+    await tab.open('live')
     await page
       .getByRole('region', { name: 'Incidents' })
       .getByText(HOSTILE, { exact: true })
@@ -312,17 +268,16 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
   })
 
   it('says that the hub is away, and goes on when it is back', async () => {
-    await open('live')
+    await tab.open('live')
     const state = page.getByRole('status').filter({ hasText: /^Live$/ })
     await state.waitFor()
-    await hub.program.stop()
+    await stage.hub.program.stop()
     const banner = page.getByText('The connection to the hub is lost.')
     await banner.waitFor()
     await page.getByRole('link', { name: 'Search' }).first().click()
     await searchFor(page, 'a cat')
     await page.getByRole('heading', { name: 'The hub cannot be reached.' }).waitFor()
-    hub = await startHub(space.dir, hub)
-    space.own(hub.program)
+    await stage.restartHub()
     await banner.waitFor({ state: 'detached' })
     await state.waitFor()
     // What failed while the hub was away is asked again by itself.
@@ -334,6 +289,6 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
       .waitFor()
     expect(agent.running).toBe(true)
     // The browser itself notes each failed request.
-    complaints = complaints.filter(text => !text.startsWith('Failed to load resource: net::ERR_'))
+    tab.pardon(text => text.startsWith('Failed to load resource: net::ERR_'))
   })
 })

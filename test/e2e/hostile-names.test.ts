@@ -1,10 +1,9 @@
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage } from '../support/browser-stage.ts'
 import { dashboardViews, show } from '../support/dashboard-views.ts'
 import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
 import { PASSWORD, signIn, visitor } from '../support/people.ts'
-import { type HubHandle, scratch, startHub } from '../support/processes.ts'
 
 /** In one text, for every place: a tag, a way out of an attribute, an address that is a script, a template. */
 const HOSTILE = `"'><img src=x onerror=pwned=1><svg onload=pwned=1><a href="javascript:pwned=1">{{7*7}}</a>`
@@ -30,33 +29,22 @@ interface Found {
 const executable = chromiumPath()
 
 describe.skipIf(executable === undefined)('names that are programs', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
-  let browser: Browser
+  const stage = BrowserStage.forAllTests(executable)
   let furnished: Furnished
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    furnished = await furnish(hub, HOSTILE)
-    await firstAdmin(hub, 'ada')
-    browser = await launchChromium(executable!)
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
+    furnished = await furnish(stage.hub, HOSTILE)
+    await firstAdmin(stage.hub, 'ada')
   })
 
   it('are shown as the texts that they are on every page, and the policy had nothing to stop', async () => {
-    const { page, context } = await visitor(browser)
+    const { page, context } = await visitor(stage.browser)
     await context.addInitScript(WATCH)
-    await page.goto(hub.url)
+    await page.goto(stage.hub.url)
     await signIn(page, 'ada')
     const shown: string[] = []
     for (const view of dashboardViews(furnished, HOSTILE)) {
-      await show(page, hub.url, view)
+      await show(page, stage.hub.url, view)
       await page.waitForLoadState('networkidle').catch(() => {})
       const found = await page.evaluate<Found>(FOUND)
       expect(found, view.name).toMatchObject({ pwned: false, violations: [], planted: 0 })
@@ -70,7 +58,7 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
   }, 180_000)
 
   it('are refused where a name has a pattern', async () => {
-    const session = await fetch(`${hub.url}/api/v1/session`, {
+    const session = await fetch(`${stage.hub.url}/api/v1/session`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'ada', password: PASSWORD }),
@@ -86,9 +74,9 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
       ['rules', { id: HOSTILE, name: 'x', positives: ['x'] }],
       ['rules', { id: 'x', name: 'x', positives: ['x'], category: HOSTILE }],
     ] as const) {
-      const { status } = await fetch(`${hub.url}/api/v1/${path}`, {
+      const { status } = await fetch(`${stage.hub.url}/api/v1/${path}`, {
         method: 'POST',
-        headers: { cookie, origin: hub.url, 'content-type': 'application/json' },
+        headers: { cookie, origin: stage.hub.url, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       })
       expect([400, 422], path).toContain(status)

@@ -25,24 +25,34 @@ const SPACE = { fingerprint: 'simulated:000000000000', dim: 512 }
 const ADDRESS = { site: 'default', node: 'dock-1' }
 
 export async function brokerAway({ long, progress = () => {} }: ScenarioOptions): Promise<LedgerRow[]> {
-  const outageSeconds = long ? 3600 : 100
+  const outageSeconds = long ? 3600 : 60
+  // The attempts after the outage run in real time.
+  const maxBackoffMs = long ? 30_000 : 1000
   // The drain runs in real time: what a busy machine makes of it in a test says nothing of the device.
   const minDrainRatio = long ? MIN_DRAIN_RATIO : 0
+  const given = { outageSeconds, maxBackoffMs, progress }
   return [
-    await outage({ outageSeconds, maxBytes: DEFAULTS.outbox.maxBytes, minDrainRatio, progress }),
-    await outage({ outageSeconds, maxBytes: long ? 32 * MIB : MIB, minDrainRatio: 0, progress }),
+    await outage({ ...given, maxBytes: DEFAULTS.outbox.maxBytes, minDrainRatio }),
+    await outage({ ...given, maxBytes: long ? 32 * MIB : MIB, minDrainRatio: 0 }),
   ]
 }
 
 interface Outage {
   readonly outageSeconds: number
+  readonly maxBackoffMs: number
   readonly maxBytes: number
   /** Backlog drained per second, as a multiple of what is recorded meanwhile. */
   readonly minDrainRatio: number
   readonly progress: Progress
 }
 
-function outage({ outageSeconds, maxBytes, minDrainRatio, progress }: Outage): Promise<LedgerRow> {
+function outage({
+  outageSeconds,
+  maxBackoffMs,
+  maxBytes,
+  minDrainRatio,
+  progress,
+}: Outage): Promise<LedgerRow> {
   return onFaultStage(async ({ dir, hub, ledger, over }) => {
     await hub.configure()
     await hub.start()
@@ -58,7 +68,7 @@ function outage({ outageSeconds, maxBytes, minDrainRatio, progress }: Outage): P
       space: SPACE,
       outbox,
       settings: DEFAULTS.uplink,
-      backoff: exponentialBackoff(500, 30_000),
+      backoff: exponentialBackoff(500, maxBackoffMs),
       clock,
     })
     const make = recorder(outbox, clock, seq => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type Browser, chromium } from 'playwright-core'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core'
 
 /** How long a page is waited for; it only ends what hangs. */
 export const WAIT_MS = 60_000
@@ -28,4 +28,25 @@ export async function launchChromium(executablePath: string): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+export interface WatchedContext {
+  readonly context: BrowserContext
+  /** What its pages complained about on their consoles, violations of their content security policy included. */
+  readonly complaints: string[]
+}
+
+/** A browser of nobody's yet. */
+export async function watchedContext(
+  browser: Browser,
+  options: BrowserContextOptions = {},
+): Promise<WatchedContext> {
+  const context = await browser.newContext({ locale: 'en-GB', ...options })
+  context.setDefaultTimeout(WAIT_MS)
+  const complaints: string[] = []
+  context.on('console', message => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  context.on('weberror', ({ error }) => complaints.push(String(error())))
+  return { context, complaints }
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { JSHandle, Locator, Page } from 'playwright-core'
 
 /** What a reader does on the dashboard, and where things are on its pages. */
@@ -56,4 +57,9 @@ export async function saveRule(page: Page): Promise<void> {
 /** The rules page says which version the hub has, and on how many devices it is in force. */
 export async function inForce(page: Page, version: number): Promise<void> {
   await page.getByText(new RegExp(`^Version ${version},.* in force on 1 of 1 device`)).waitFor()
+}
+
+export async function downloadOf(page: Page, link: Locator): Promise<string> {
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()])
+  return await readFile(await download.path(), 'utf8')
 }

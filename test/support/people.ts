@@ -1,28 +1,19 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { WAIT_MS } from './browser.ts'
+import type { Browser, Page } from 'playwright-core'
+import { type WatchedContext, watchedContext } from './browser.ts'
 
 /** People at the dashboard, each in a browser of their own. */
 
 export const PASSWORD = 'four words do nicely'
 
-export interface Visitor {
-  readonly context: BrowserContext
+export interface Visitor extends WatchedContext {
   readonly page: Page
-  /** What the page complained about on its console, violations of its content security policy included. */
-  readonly complaints: string[]
   /** Bodies of what the hub answered to this browser, as text. */
   readonly answers: () => Promise<string[]>
 }
 
 /** A browser that nobody is signed in at yet. */
 export async function visitor(browser: Browser): Promise<Visitor> {
-  const context = await browser.newContext({ locale: 'en-GB' })
-  context.setDefaultTimeout(WAIT_MS)
-  const complaints: string[] = []
-  context.on('console', message => {
-    if (message.type() === 'error') complaints.push(message.text())
-  })
-  context.on('weberror', ({ error }) => complaints.push(String(error())))
+  const { context, complaints } = await watchedContext(browser)
   const page = await context.newPage()
   const bodies: Promise<string>[] = []
   page.on('response', response => {

@@ -25,13 +25,17 @@ export async function samplePhotos(): Promise<SamplePhoto[]> {
   return photos
 }
 
+export async function samplePhoto(subject: string): Promise<SamplePhoto> {
+  const photo = (await samplePhotos()).find(candidate => candidate.subject === subject)
+  if (photo === undefined) throw new RangeError(`no sample photo ${subject}`)
+  return photo
+}
+
 /** A folder with the named subjects in this order, as frames of one camera. */
 export async function folderOf(dir: string, subjects: readonly string[]): Promise<string> {
   await mkdir(dir, { recursive: true })
-  const photos = await samplePhotos()
   for (const [position, subject] of subjects.entries()) {
-    const photo = photos.find(candidate => candidate.subject === subject)
-    if (photo === undefined) throw new RangeError(`no sample photo ${subject}`)
+    const photo = await samplePhoto(subject)
     await copyFile(photo.path, join(dir, `${String(position).padStart(3, '0')}-${subject}.jpg`))
   }
   return dir

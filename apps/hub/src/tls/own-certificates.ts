@@ -4,7 +4,6 @@ import { mkdir, open, rename } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { dirname } from 'node:path'
 import { fault, messageOf } from '@sightline/core'
-import { createAuthority, createServerCertificate } from './certificate.ts'
 import { fingerprintOf, ownTlsPaths, readPem } from './tls-files.ts'
 
 /** Devices keep the authority for as long as they live. */
@@ -30,11 +29,15 @@ export interface CertificateOrder {
   readonly now: number
 }
 
+/** Only here: what makes certificates takes a third of a second to load, and every command would pay for it. */
+const certificates = () => import('./certificate.ts')
+
 /** Makes an authority and a server certificate, keys readable by their owner alone. @throws CERTS_EXIST, TLS_INVALID */
 export async function initCertificates({ dataDir, names, days, now }: CertificateOrder): Promise<void> {
   const paths = ownTlsPaths(dataDir)
   const there = Object.values(paths).filter(path => existsSync(path))
   if (there.length > 0) throw fault('CERTS_EXIST', `${there.join(', ')}: nothing was changed`)
+  const { createAuthority, createServerCertificate } = await certificates()
   const authority = await createAuthority({
     name: `Sightline ${hostname()}`.slice(0, 64),
     days: AUTHORITY_DAYS,
@@ -58,6 +61,7 @@ export async function renewCertificates({ dataDir, names, days, now }: Certifica
   const paths = ownTlsPaths(dataDir)
   const authority = { certPem: await readPem(paths.ca), keyPem: await readPem(paths.caKey) }
   const kept = names.length > 0 ? names : factsOf(paths.cert, await readPem(paths.cert)).names
+  const { createServerCertificate } = await certificates()
   const server = await createServerCertificate({ authority, names: kept, days, now })
   // A hub that reads between the two finds a pair that does not match, and keeps what it has.
   await writePem(paths.key, server.keyPem, 0o600)
