@@ -110,7 +110,8 @@ describe.skipIf(executable === undefined)('devices in a browser', () => {
     await send('Take a picture')
     const picture = dialog().getByRole('img', { name: /^Taken/ })
     await picture.waitFor()
-    await expect.poll(() => picture.evaluate('this.naturalWidth', undefined)).not.toBe(0)
+    const widthOf = ({ naturalWidth }: { naturalWidth: number }) => naturalWidth
+    await expect.poll(() => picture.evaluate(widthOf), { timeout: WAIT_MS }).toBeGreaterThan(0)
     await close(dialog())
     await send('Send its log')
     await expect.poll(() => dialog().getByLabel('Answer').inputValue(), { timeout: WAIT_MS }).not.toBe('')

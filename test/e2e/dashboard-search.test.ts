@@ -133,6 +133,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await match.getByText(/match\./).waitFor()
     await match.getByText(/as likely to be what was asked for as a typical stored frame/).waitFor()
     const parts = match.getByRole('list', { name: 'What each part of the question does' })
+    await parts.getByRole('listitem').nth(1).waitFor()
     expect(await parts.getByRole('listitem').allTextContents()).toEqual([
       expect.stringMatching(/^a boatfor it, \d+% of the weight/),
       expect.stringMatching(/^less like people(for|against) it, \d+% of the weight/),

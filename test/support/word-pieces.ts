@@ -2,7 +2,7 @@
 export function wordPieceTokenizer(
   vocabulary: readonly string[],
   addedTokens: readonly object[] = [],
-): object {
+): Record<string, unknown> {
   return {
     version: '1.0',
     added_tokens: addedTokens,

@@ -20,6 +20,7 @@ import { ownTlsPaths } from '@sightline/hub/tls/tls-files.js'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { batchOf } from '../ingest/messages.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 const DOCK = { site: 'plant', node: 'dock' }
 
@@ -167,7 +168,7 @@ describe('a device', () => {
   it('is dropped when it is revoked', async () => {
     const credential = await enrol('revoked')
     const device = await connect(credential)
-    const closed = once(device, 'close')
+    const closed = nextEvent(device, 'close')
     const { body } = await call('POST', '/api/v1/devices/plant/revoked/revoke')
     expect(body.revokedAt).not.toBeNull()
     await closed

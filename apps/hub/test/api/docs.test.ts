@@ -102,7 +102,10 @@ test('a saved search fires on what comes, keeps its hits, and a watcher that was
   await post('index?site=default&camera=yard', [{ image: await picture('yard/13-moose.jpg') }])
   const text = await watching.done
   expect(text).toContain('"name":"Moose"')
-  const kept = async () => (await (await fetch(`${url}/api/v1/searches/${saved.id}/hits`)).json()).hits.length
+  const kept = async () => {
+    const response = await fetch(`${url}/api/v1/searches/${saved.id}/hits`)
+    return ((await response.json()) as { hits: unknown[] }).hits.length
+  }
   await expect.poll(kept).toBe(1)
   const seen = /id: (\S+)\nevent: saved-search/.exec(text)![1]!
   await post('index?site=default&camera=yard', [{ image: await picture('yard/13-moose.jpg') }])

@@ -59,6 +59,7 @@ it('feeds a device that pulls from it', async () => {
     registry,
     layout,
     mirror: `http://127.0.0.1:${port}/models`,
+    repin: false,
   })
   expect(pulled.manifest).toEqual(await readManifest(EMBEDDED))
 })

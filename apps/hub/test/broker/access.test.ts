@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { nodeTopic, systemClock } from '@sightline/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ADDRESS, batchOf } from '../ingest/messages.ts'
 import { TestFleet } from '../support/fleet.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 let fleet: TestFleet
 afterEach(() => fleet.stop())
@@ -14,7 +14,7 @@ describe('broker.access auto', () => {
     fleet = await TestFleet.start(systemClock)
     const demo = await fleet.connect(undefined, { clientId: 'anything' })
     await demo.publishAsync(nodeTopic('emb', ADDRESS), batchOf([1]), { qos: 1 })
-    const closed = once(demo, 'close')
+    const closed = nextEvent(demo, 'close')
     const credential = await fleet.enrol({ site: 'plant', node: 'gate' })
     await closed
     await refused(fleet.connect(undefined, { clientId: 'anything' }))
@@ -69,6 +69,6 @@ describe('broker.access open', () => {
     await client.publishAsync(nodeTopic('emb', ADDRESS), batchOf([1, 2]), { qos: 1, retain: true })
     expect(fleet.store.counts().frames).toBe(2)
     client.publish('$SYS/x/new/clients', 'x', { qos: 1 })
-    await once(client, 'close')
+    await nextEvent(client, 'close')
   })
 })

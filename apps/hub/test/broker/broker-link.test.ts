@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ADDRESS, batchOf, stateOf } from '../ingest/messages.ts'
 import { hasMosquitto, Mosquitto } from '../support/mosquitto.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const MQTT = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 50, ...MQTT_LIMITS }
@@ -47,7 +47,7 @@ const external: Site = {
   url: () => mosquitto.url,
 }
 
-const until = (check: () => unknown) => vi.waitFor(check, { timeout: TIMEOUT_MS, interval: 20 })
+const until = <T>(check: () => T | Promise<T>) => vi.waitFor(check, { timeout: TIMEOUT_MS, interval: 20 })
 
 let dir = ''
 let store: RecordStore
@@ -151,7 +151,7 @@ for (const [name, site] of [
       for (let tries = 0; tries < 4 && ingest.stats.frames === 0; tries++) {
         const client = await device(site.url(link))
         const sent = client.publishAsync(nodeTopic('emb', ADDRESS), batch(1), { qos: 1 })
-        await Promise.race([sent, once(client, 'close')])
+        await Promise.race([sent, nextEvent(client, 'close')])
         if (site === external) break
         client.end(true)
       }

@@ -22,6 +22,7 @@ import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { stateOf } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const SESSION = '01JD0000000000000000000000'
@@ -205,7 +206,7 @@ describe('ingest over MQTT', () => {
     const device = await client('plant.dock')
     await store.close()
     device.publish(nodeTopic('emb', address), batch([1]), { qos: 1 })
-    await once(device, 'close')
+    await nextEvent(device, 'close')
     expect(ingest.stats).toMatchObject({ failures: 1, frames: 0 })
     store = await openLmdbStore({ dir, clock: systemClock, log, minFreeBytes: 0 })
     expect(store.stored('plant', 'dock', SESSION).upTo).toBe(0)
@@ -238,7 +239,7 @@ describe('the broker', () => {
     victim.on('message', (_topic, payload) => heard.push(payload.toString()))
     await victim.subscribeAsync('sightline/v1/plant/#', { qos: 1 })
     forger.publish(topic, 'forged', { qos: 1 })
-    await once(forger, 'close')
+    await nextEvent(forger, 'close')
     await victim.publishAsync(nodeTopic('emb', address), batch([1]), { qos: 1 })
     expect(victim.connected).toBe(true)
     expect(heard).not.toContain('forged')
@@ -251,7 +252,7 @@ describe('the broker', () => {
       .catch(error => error)
     // mqtt.js reports the refusal as an error; the allowed one of the two is granted all the same.
     expect(String(granted)).toMatch(/128|Unspecified|0x80|Subscribe error/i)
-    const heard = once(device, 'message')
+    const heard = nextEvent(device, 'message')
     await device.publishAsync(nodeTopic('emb', address), batch([1]), { qos: 1 })
     expect((await heard)[0]).toBe(nodeTopic('ack', address))
   })
@@ -271,7 +272,7 @@ describe('the broker', () => {
     const topic = 'sightline/v1/plant/rules/all/mini:0123456789ab'
     await broker.publish({ topic, payload: Buffer.from('bundle'), qos: 1, retain: true })
     const device = await client('plant.dock')
-    const heard = once(device, 'message')
+    const heard = nextEvent(device, 'message')
     await device.subscribeAsync(topic, { qos: 1 })
     expect((await heard)[1]?.toString()).toBe('bundle')
   })

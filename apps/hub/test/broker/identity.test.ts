@@ -6,6 +6,7 @@ import { generate } from 'mqtt-packet'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ADDRESS, batchOf, SESSION, stateOf } from '../ingest/messages.ts'
 import { TestFleet } from '../support/fleet.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 const OTHER = { site: 'plant', node: 'gate' }
 const STRANGE = { site: 'elsewhere', node: 'dock' }
@@ -35,7 +36,7 @@ const granted = async (client: MqttClient, filter: string) =>
 describe('log-in', () => {
   it('takes a device by its credential, and again', async () => {
     const first = await fleet.connect(own)
-    const gone = once(first, 'close')
+    const gone = nextEvent(first, 'close')
     const second = await fleet.connect(own)
     await gone
     expect(second.connected).toBe(true)
@@ -91,7 +92,7 @@ describe('log-in', () => {
     const doctor = await fleet.connect(own, { clientId: 'plant~dock~doctor' })
     expect(await granted(doctor, nodeTopic('ack', ADDRESS))).toEqual([128])
     doctor.publish(nodeTopic('emb', ADDRESS), batchOf([1]), { qos: 1 })
-    await once(doctor, 'close')
+    await nextEvent(doctor, 'close')
     expect(agent.connected).toBe(true)
     expect(fleet.store.counts().frames).toBe(0)
   })
@@ -120,7 +121,7 @@ describe('a device', () => {
     const device = await fleet.connect(own)
     const bystander = await fleet.connect(other)
     device.publish(topic, batchOf([1]), { qos: 1, retain: true })
-    await once(device, 'close')
+    await nextEvent(device, 'close')
     expect(fleet.gate.stats.publishesRefused).toBe(1)
     await bystander.publishAsync(nodeTopic('emb', OTHER), batchOf([1]), { qos: 1 })
     expect(fleet.store.stored('plant', 'gate', SESSION).upTo).toBe(1)
@@ -209,7 +210,7 @@ describe('while it is connected', () => {
     }
     const device = await fleet.connect(own, { will })
     const bystander = await fleet.connect(other)
-    const closed = once(device, 'close')
+    const closed = nextEvent(device, 'close')
     const startedMs = performance.now()
     await fleet.desk.revoke(ADDRESS, 'test')
     await closed
@@ -221,7 +222,7 @@ describe('while it is connected', () => {
 
   it('a device that enrols again loses its former connection', async () => {
     const device = await fleet.connect(own)
-    const closed = once(device, 'close')
+    const closed = nextEvent(device, 'close')
     await fleet.enrol(ADDRESS)
     await closed
   })
@@ -229,7 +230,7 @@ describe('while it is connected', () => {
   it('a device that is to rotate is told so', async () => {
     const device = await fleet.connect(own)
     await device.subscribeAsync(nodeTopic('cmd', ADDRESS), { qos: 1 })
-    const heard = once(device, 'message')
+    const heard = nextEvent(device, 'message')
     await fleet.desk.askRotation(ADDRESS, 'test')
     const command = JSON.parse(String((await heard)[1]))
     expect(command).toMatchObject({ v: 1, command: 'rotate-credential', args: {} })

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createLog, nodeTopic } from '@sightline/core'
 import { Broker } from '@sightline/hub/broker/broker.js'
@@ -6,6 +5,7 @@ import { connectAsync, type MqttClient } from 'mqtt'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ADDRESS, batchOf, stateOf } from '../ingest/messages.ts'
 import { MQTT_LIMITS } from '../support/mqtt-settings.ts'
+import { nextEvent } from '../support/next-event.ts'
 
 const log = createLog({ name: 'test', level: 'silent' })
 const SETTINGS = { host: '127.0.0.1', port: 0, maxPacketBytes: 2 ** 20, maxConnections: 2, ...MQTT_LIMITS }
@@ -49,7 +49,7 @@ describe('the broker', () => {
     device.publish(nodeTopic('emb', ADDRESS), batchOf([1]), { qos: 1 })
     await storing
     const stopped = broker.stop().then(() => stored)
-    await once(device, 'close')
+    await nextEvent(device, 'close')
     finish()
     expect(await stopped).toBe(true)
   })

@@ -8,6 +8,7 @@ import { nodeTopic, parseEnrollToken } from '@sightline/core'
 import type { Hub } from '@sightline/hub/hub.js'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nextEvent } from '../support/next-event.ts'
 import { runningHub } from '../support/running-hub.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
@@ -67,12 +68,12 @@ describe('sightline-hub, beside a running hub', () => {
     const device = await connectAsync(credential.brokerUrl, options, false)
     await device.subscribeAsync(nodeTopic('cmd', { site: 'plant', node: 'dock' }), { qos: 1 })
 
-    const told = once(device, 'message')
+    const told = nextEvent(device, 'message')
     expect((await run(['devices', 'rotate', 'plant/dock'])).code).toBe(0)
     expect(JSON.parse(String((await told)[1])).command).toBe('rotate-credential')
     expect((await run(['devices', 'list'])).stdout).toMatch(/^plant\/dock {2}to rotate {2}last log-in /)
 
-    const closed = once(device, 'close')
+    const closed = nextEvent(device, 'close')
     expect((await run(['devices', 'revoke', 'plant/dock'])).stdout).toBe('plant/dock is revoked\n')
     const revokedMs = performance.now()
     await closed

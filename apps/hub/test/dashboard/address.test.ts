@@ -8,6 +8,7 @@ import {
   queryFilter,
   queryParams,
   rangeFault,
+  type SearchQuery,
   sourceKey,
 } from '../../dashboard/src/search-query.ts'
 
@@ -34,10 +35,10 @@ describe('a search in its address', () => {
   const camera = { site: 'home', node: 'jetson-01', camera: 'yard' }
 
   test('comes back as it was', () => {
-    const query = {
-      ...{ text: 'a cat', like: '', source: camera, rule: 'cat', fired: '' },
-      ...{ range: '24h', from: '', to: '' },
-    } as const
+    const query: SearchQuery = {
+      ...{ text: 'a cat', like: '', source: camera, rule: 'cat', fired: '' as const },
+      ...{ range: '24h' as const, from: '', to: '' },
+    }
     expect(parseQuery(parseHash(formatHash('search', queryParams(query))).params)).toEqual(query)
   })
 

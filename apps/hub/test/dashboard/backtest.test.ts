@@ -3,10 +3,14 @@ import { jsonLines } from '../../dashboard/src/backtest.ts'
 
 async function read(pieces: readonly string[]): Promise<unknown[]> {
   const encoder = new TextEncoder()
-  const bytes = pieces.map(piece => encoder.encode(piece))
   const lines: unknown[] = []
-  for await (const line of jsonLines(ReadableStream.from(bytes) as ReadableStream<Uint8Array<ArrayBuffer>>))
-    lines.push(line)
+  const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: stream => {
+      for (const piece of pieces) stream.enqueue(encoder.encode(piece))
+      stream.close()
+    },
+  })
+  for await (const line of jsonLines(bytes)) lines.push(line)
   return lines
 }
 

@@ -17,7 +17,8 @@ describe('pages of a search', () => {
           hits: [frame(asked.length) as Hit],
           nextCursor: last ? null : 'c1',
           tookMs: 1,
-        } as SearchAnswer
+          model: { name: 'test', fingerprint: 'test:0' },
+        } satisfies SearchAnswer
       },
     }
     const filter = { from: '2026-01-01T00:00:00.000Z' }

@@ -28,13 +28,15 @@ describe.skipIf(executable === undefined)('the address of a picture, pasted on t
     server?.close()
   })
 
-  const paste = (page: Page, text: string) =>
-    page.getByRole('searchbox').evaluate((input, pasted) => {
+  const paste = async (page: Page, text: string) => {
+    await page.getByRole('searchbox').waitFor()
+    return await page.evaluate<string>(`(() => {
       const clipboardData = new DataTransfer()
-      clipboardData.setData('text/plain', pasted)
+      clipboardData.setData('text/plain', ${JSON.stringify(text)})
       const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })
-      return input.dispatchEvent(event) ? 'words' : 'taken'
-    }, text)
+      return document.querySelector('input[type=search]').dispatchEvent(event) ? 'words' : 'taken'
+    })()`)
+  }
 
   it('is searched by where the hub fetches pictures, and a refusal says what to do', async () => {
     const hub = await TestHub.start({ searchByUrl: { enabled: true, allow: ['127.0.0.1/32'] } })

@@ -101,7 +101,7 @@ describe('Home Assistant', () => {
   it('may read nothing else, and write nothing', async () => {
     const refused = await home.subscribeAsync(['#', 'zigbee2mqtt/#'], { qos: 1 }).catch(() => [])
     expect(refused.every(({ qos }) => qos === 128)).toBe(true)
-    const closed = new Promise(resolve => home.once('close', resolve))
+    const closed = new Promise<void>(resolve => home.once('close', () => resolve()))
     home.publish('sightline-ha/default/n1/yard/cat-in-view', 'ON')
     await closed
   })

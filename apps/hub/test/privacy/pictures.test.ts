@@ -9,7 +9,7 @@ import { PictureRules, type ThumbnailSettings } from '@sightline/hub/privacy/set
 import { checkHubSettings, HubSettings } from '@sightline/hub/settings.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import type { RecordStore } from '@sightline/hub/store/record-store.js'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { FakeClock } from '../../../edge-agent/test/support/fake-clock.ts'
 import { batchOf } from '../ingest/messages.ts'
@@ -22,7 +22,7 @@ const GPS = {
   IFD3: { GPSLatitude: '51/1 30/1 0/1', GPSLatitudeRef: 'N', GPSLongitude: '0/1 7/1 0/1' },
 }
 
-let stripes: sharp.Sharp
+let stripes: Sharp
 let plain: Buffer
 let placed: Buffer
 beforeAll(async () => {

@@ -1,11 +1,12 @@
 import { isFault } from '@sightline/core'
+import type { RuleCheck } from '@sightline/hub/rules/rule-faults.js'
 import { starterRules } from '@sightline/hub/rules/starter-rules.js'
-import { cannotWarnings, type PromptCheck, validateRules } from '@sightline/hub/rules/validate.js'
+import { cannotWarnings, validateRules } from '@sightline/hub/rules/validate.js'
 import { expect, test } from 'vitest'
 
 const minimal = { id: 'cat', name: 'Cat', positives: ['a cat'] }
 
-function faultsOf(rules: unknown, check?: PromptCheck): Record<string, string> {
+function faultsOf(rules: unknown, check?: RuleCheck): Record<string, string> {
   try {
     validateRules(rules, check)
   } catch (error) {

@@ -14,7 +14,7 @@ import { readManifest } from './model-files.ts'
 import { type ChooseOptions, chooseProvider, type ProviderChoice } from './provider-choice.ts'
 
 export type OpenModelOptions = Omit<LoadModelOptions, 'provider' | 'engineDir' | 'imageVariant'> &
-  Omit<ChooseOptions, 'probe' | 'measure'>
+  Omit<ChooseOptions, 'probe'>
 
 export interface OpenModel {
   readonly model: ClipModel

@@ -1,12 +1,12 @@
 import { decodeImage, readImageHeader } from '@sightline/core/clip/image-decode.js'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
 
 const WIDTH = 40
 const HEIGHT = 24
 
 /** Left half red, right half blue, with a green top left corner to tell orientation by. */
-function picture(): sharp.Sharp {
+function picture(): Sharp {
   const data = Buffer.alloc(WIDTH * HEIGHT * 3)
   for (let y = 0; y < HEIGHT; y++) {
     for (let x = 0; x < WIDTH; x++) {
@@ -50,7 +50,7 @@ describe('decoding', () => {
 
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('honours EXIF orientation %i', async orientation => {
     // Stored so that undoing the orientation gives the picture: the inverse of EXIF 2.3, table 4.6.5.
-    const inverse: Record<number, (image: sharp.Sharp) => sharp.Sharp> = {
+    const inverse: Record<number, (image: Sharp) => Sharp> = {
       1: image => image,
       2: image => image.flop(),
       3: image => image.rotate(180),

@@ -1,9 +1,9 @@
 import { decodeImage } from '@sightline/core/clip/image-decode.js'
 import { plainJpeg } from '@sightline/core/clip/jpeg-header.js'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
 
-function picture(width = 40, height = 24): sharp.Sharp {
+function picture(width = 40, height = 24): Sharp {
   return sharp({ create: { width, height, channels: 3, background: '#c81e5a' } })
 }
 

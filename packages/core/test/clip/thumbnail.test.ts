@@ -1,12 +1,12 @@
 import { bareJpeg } from '@sightline/core/clip/bare-jpeg.js'
 import { decodeImage } from '@sightline/core/clip/image-decode.js'
 import { blurredThumbnail, thumbnail } from '@sightline/core/clip/thumbnail.js'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
 
 const GPS = { IFD0: { Copyright: 'secret' }, IFD3: { GPSLatitude: '51/1 30/1 0/1', GPSLatitudeRef: 'N' } }
 
-function picture(width = 320, height = 200): sharp.Sharp {
+function picture(width = 320, height = 200): Sharp {
   return sharp({ create: { width, height, channels: 3, background: '#c81e5a' } })
 }
 

@@ -94,7 +94,7 @@ export function entry(path: string, bytes: Uint8Array) {
   return { path, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
 }
 
-export function tokenizerDefinition() {
+export function tokenizerDefinition(): Record<string, unknown> {
   const special = (content: string) => ({
     id: VOCAB.indexOf(content),
     content,

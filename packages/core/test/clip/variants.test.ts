@@ -48,7 +48,7 @@ afterAll(() => root.remove())
 const reportsOf = (available: readonly ExecutionProvider[]) => async (): Promise<ProviderReport[]> =>
   available.map(provider => ({ provider, available: true, reason: 'test' }))
 
-const nameOf = ({ provider, variant = 'own' }: Candidate) => `${provider} ${variant}`
+const nameOf = ({ provider, variant }: Candidate) => `${provider} ${variant ?? 'own'}`
 
 /** Computes on the CPU in the name of other providers, at speeds that are given. */
 function pretend(speeds: Readonly<Record<string, number>>) {

@@ -106,7 +106,7 @@ test('a saved search suggests thresholds and hears of new frames', async () => {
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
   await saved.start()
   expect(await saved.suggestions({ text: 'a parade' })).toHaveLength(3)
-  const { id } = await saved.save({ name: 'parade', query: { text: 'a parade' }, at: NOW })
+  const { id } = await saved.save({ name: 'parade', owner: 'ada', query: { text: 'a parade' }, at: NOW })
   const heard: number[] = []
   saved.onHit(({ frame }) => heard.push(frame.ord))
   await ingest.store([{ vector: street, capturedAt: NOW }])
