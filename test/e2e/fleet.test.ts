@@ -1,7 +1,7 @@
 import { cp, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fault } from '@sightline/core'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually, HubApi } from '../support/api.ts'
 import {
   type HubHandle,
@@ -14,27 +14,35 @@ import {
 } from '../support/processes.ts'
 import { folderOf } from '../support/samples.ts'
 
-const NODE = 'dock-3'
-
+/** Each test has a device of its own; from the fourth on they are enrolled, which closes the hub to others. */
 describe('a fleet', () => {
   let space: Awaited<ReturnType<typeof scratch>>
   let hub: HubHandle
   let agent: Program
   let photos: string
+  let count = 0
+  let address: { site: string; node: string }
 
-  const cameraOf = (name: string) => ({ name, source: `folder:${photos}`, fps: 5 })
-  const start = (cameras: readonly Record<string, unknown>[]) =>
-    startAgent(space.dir, { node: NODE, mqttPort: hub.mqttPort, cameras })
+  const cameraOf = (name: string) => ({ name, source: `folder:${photos}`, fps: 2 })
+  const start = async (cameras: readonly Record<string, unknown>[]) => {
+    const { site, node } = address
+    const options = { node, mqttPort: hub.mqttPort, cameras, extra: { site }, onSpawn: space.own }
+    agent = await startAgent(space.dir, options)
+  }
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     space = await scratch()
     photos = await folderOf(join(space.dir, 'photos'), ['cup-of-espresso', 'fireworks'])
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    agent = space.own(await start([cameraOf('gate')]))
+    hub = await startHub(space.dir, undefined, [], { onSpawn: space.own })
   })
+  afterAll(() => space.clean())
 
-  afterEach(() => space.clean())
+  beforeEach(async () => {
+    count++
+    address = { site: `site-${count}`, node: `dock-${count}` }
+    await start([cameraOf('gate')])
+  })
+  afterEach(() => agent.stop())
 
   // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each checked by the expectation that reads it
   async function call(method: string, path: string, body?: unknown): Promise<any> {
@@ -46,8 +54,13 @@ describe('a fleet', () => {
     })
     return { status: response.status, ...((await response.json()) as object) }
   }
-  const device = `devices/default/${NODE}`
-  const config = () => call('GET', `${device}/config`)
+  const device = () => `devices/${address.site}/${address.node}`
+  const config = () => call('GET', `${device()}/config`)
+  // biome-ignore lint/suspicious/noExplicitAny: as `call`
+  async function row(): Promise<any> {
+    const { nodes } = await call('GET', 'nodes')
+    return nodes.find(({ node }: { node: string }) => node === address.node)
+  }
   // biome-ignore lint/suspicious/noExplicitAny: as `call`
   async function inSync(): Promise<any> {
     let last: Awaited<ReturnType<typeof config>>
@@ -62,10 +75,10 @@ describe('a fleet', () => {
     }
   }
   async function command(name: string, args: Record<string, unknown> = {}) {
-    const { id, status } = await call('POST', `${device}/commands`, { command: name, args })
+    const { id, status } = await call('POST', `${device()}/commands`, { command: name, args })
     expect(status).toBe('sent')
     return eventually(`${name} done`, async () => {
-      const found = await call('GET', `${device}/commands/${id}`)
+      const found = await call('GET', `${device()}/commands/${id}`)
       return ['done', 'failed'].includes(found.replies.at(-1)?.status) ? found : undefined
     })
   }
@@ -83,7 +96,7 @@ describe('a fleet', () => {
       cameraOf('yard'),
       { name: 'far', source: `rtsp://me:${password}@127.0.0.1:1/1` },
     ]
-    await call('PUT', `${device}/config`, { settings: { cameras, log: { level: 'debug' } }, version: 0 })
+    await call('PUT', `${device()}/config`, { settings: { cameras, log: { level: 'debug' } }, version: 0 })
     const applied = await inSync()
     expect(applied.reported).toMatchObject({ status: 'applied', version: 1, inForce: 1 })
     expect(JSON.stringify(applied)).not.toContain(password)
@@ -94,17 +107,17 @@ describe('a fleet', () => {
 
     // What was shown blacked out may be sent back.
     const again = { settings: { ...applied.device.settings, thumbnails: 'none' }, version: 1 }
-    expect(await call('PUT', `${device}/config`, { ...again, version: 0 })).toMatchObject({
+    expect(await call('PUT', `${device()}/config`, { ...again, version: 0 })).toMatchObject({
       status: 409,
       error: { code: 'CONFIG_CONFLICT' },
     })
-    await call('PUT', `${device}/config`, again)
+    await call('PUT', `${device()}/config`, again)
     await inSync()
-    const saved = join(space.dir, NODE, 'config.json')
+    const saved = join(space.dir, address.node, 'config.json')
     expect(await readFile(saved, 'utf8')).toContain(`rtsp://me:${password}@`)
     expect((await stat(saved)).mode & 0o777).toBe(0o600)
 
-    await call('PUT', `${device}/config`, {
+    await call('PUT', `${device()}/config`, {
       settings: { dataDir: '/', cameras: [{ name: 'x', source: 'gopher://' }] },
     })
     const rejected = await eventually('rejected', async () => {
@@ -114,21 +127,20 @@ describe('a fleet', () => {
     expect(rejected.reported).toMatchObject({ inForce: 2, version: 3, status: 'rejected' })
     expect(rejected.reported.error).toMatch(/CONFIG_INVALID: .*\ndataDir: unknown key/)
     await eventually('what ails it', async () => {
-      const [{ health }] = (await call('GET', 'nodes')).nodes
+      const { health } = await row()
       const codes = health.reasons.map(({ code }: { code: string }) => code)
       return codes.includes('camera-failed') && codes.includes('config-rejected') ? true : undefined
     })
 
     await hub.program.stop()
     await agent.stop()
-    agent = space.own(await start([cameraOf('gate')]))
+    await start([cameraOf('gate')])
     expect(agent.lines.find(line => line.startsWith('agent ready'))).toMatch(/3 cameras/)
+    hub = await startHub(space.dir, hub, [], { onSpawn: space.own })
   })
 
   it('does as it is told, once, and says what came of it', async () => {
-    await eventually('device known', async () =>
-      (await call('GET', 'nodes')).nodes.length > 0 ? true : undefined,
-    )
+    await eventually('device known', async () => ((await row()) === undefined ? undefined : true))
     const shot = await command('snapshot', { camera: 'gate', px: 320 })
     const statuses = shot.replies.map(({ status }: { status: string }) => status)
     expect(statuses).toEqual(['accepted', 'done'])
@@ -149,15 +161,17 @@ describe('a fleet', () => {
     expect(examined.replies.at(-1).result.findings).toEqual(
       expect.arrayContaining([expect.objectContaining({ group: 'Cameras', name: 'gate', mark: 'ok' })]),
     )
-    const { commands } = await call('GET', `${device}/commands`)
+    const { commands } = await call('GET', `${device()}/commands`)
     expect(commands).toHaveLength(7)
     expect(commands.at(-1).replies.at(-1)).toMatchObject({ hasResult: true })
     expect(JSON.stringify(commands)).not.toContain(shot.replies.at(-1).result.jpeg)
   })
 
   it('gives a device the settings of its site', async () => {
-    await call('PUT', 'sites/default/config', { settings: { thumbnails: 'none', log: { level: 'error' } } })
-    await call('PUT', `${device}/config`, { settings: { log: { level: 'warn' } } })
+    await call('PUT', `sites/${address.site}/config`, {
+      settings: { thumbnails: 'none', log: { level: 'error' } },
+    })
+    await call('PUT', `${device()}/config`, { settings: { log: { level: 'warn' } } })
     const { reported, issued } = await inSync()
     expect(issued.settings).toEqual({ thumbnails: 'none', log: { level: 'warn' } })
     expect(reported.settings).toMatchObject({ thumbnails: 'none', log: { level: 'warn' } })
@@ -166,31 +180,29 @@ describe('a fleet', () => {
   /** From a device that the demo lets in to one with a credential of its own. */
   async function enrol(): Promise<void> {
     await agent.stop()
-    const { token, command: line } = await call('POST', 'enrollments', { site: 'default', node: NODE })
+    const { token, command: line } = await call('POST', 'enrollments', address)
     expect(line).toContain(`sightline-agent enroll --hub ${hub.url} --token slt1.`)
-    const place = ['--data-dir', join(space.dir, NODE)]
+    const place = ['--data-dir', join(space.dir, address.node)]
     const program = runAgent(['enroll', '--hub', hub.url, '--token', token, ...place])
     expect(await program.exit()).toBe(0)
-    agent = space.own(await start([cameraOf('gate')]))
-    await eventually('it is back', async () =>
-      (await call('GET', 'nodes')).nodes[0]?.online ? true : undefined,
-    )
+    await start([cameraOf('gate')])
+    await eventually('it is back', async () => ((await row())?.online ? true : undefined))
   }
 
   it('enrols, changes its secret, and goes on recording when it is turned away', async () => {
     await enrol()
-    const path = join(space.dir, NODE, 'credential.json')
+    const path = join(space.dir, address.node, 'credential.json')
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     const secret = async () => JSON.parse(await readFile(path, 'utf8')).secret as string
     const before = await secret()
     expect(await command('rotate-credential')).toMatchObject({ status: 'done' })
     expect(await secret()).not.toBe(before)
-    const online = async () => (await call('GET', 'nodes')).nodes[0].online
+    const online = async () => (await row()).online
     await eventually('rules by the key of the hub', async () =>
-      (await call('GET', 'nodes')).nodes[0].rulesVersion > 0 ? true : undefined,
+      (await row()).rulesVersion > 0 ? true : undefined,
     )
 
-    await call('POST', `${device}/revoke`)
+    await call('POST', `${device()}/revoke`)
     await eventually('turned away', async () => ((await online()) ? undefined : true))
     await eventually('it says so', async () =>
       agent.stderr.includes('CREDENTIAL_REFUSED') ? true : undefined,
@@ -213,7 +225,7 @@ describe('a fleet', () => {
       ...manifest,
       canary: { ...manifest.canary, images: [...manifest.canary.images].reverse() },
     }))
-    const fingerprint = async () => (await call('GET', 'nodes')).nodes[0].fingerprint
+    const fingerprint = async () => (await row()).fingerprint
 
     const updated = await command('update-model', { model: 'mini-two' })
     expect(updated.replies.at(-1)).toMatchObject({ status: 'done', result: { changed: true } })
@@ -233,11 +245,11 @@ describe('a fleet', () => {
       (await fingerprint()).startsWith('mini-two:') ? true : undefined,
     )
     await agent.stop()
-    agent = space.own(await start([cameraOf('gate')]))
+    await start([cameraOf('gate')])
     expect(await fingerprint()).toMatch(/^mini-two:/)
 
     // By configuration: the same, and taken back likewise.
-    await call('PUT', `${device}/config`, { settings: { model: { name: 'mini-bad' } } })
+    await call('PUT', `${device()}/config`, { settings: { model: { name: 'mini-bad' } } })
     await eventually('rejected', async () => ((await config()).drift.state === 'rejected' ? true : undefined))
     expect((await config()).reported.error).toMatch(/^PROVIDER_UNTRUSTED/)
     expect(await fingerprint()).toMatch(/^mini-two:/)
