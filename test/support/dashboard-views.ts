@@ -54,13 +54,21 @@ const OVERLAYS: DashboardView[] = [
   { name: 'about', hash: '#/search', ready: '.footer button', act: press('About this system') },
 ]
 
-/** Opens the view in the page, from anywhere. */
+/** Opens the view in the page, from anywhere: once there, as a reader goes on, who loads nothing anew. */
 export async function show(page: Page, url: string, { hash, ready, act }: DashboardView): Promise<void> {
-  // Only the hash differs: that alone would load nothing anew.
-  await page.goto('about:blank')
-  await page.goto(`${url}/${hash}`)
+  if (page.url().startsWith(url)) {
+    await leaveDialog(page)
+    await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
+  } else await page.goto(`${url}/${hash}`)
   await page.locator(ready).first().waitFor()
   if (act === undefined) return
   await act(page)
   await page.locator('dialog[open]').first().waitFor()
+}
+
+async function leaveDialog(page: Page): Promise<void> {
+  const open = page.locator('dialog[open]')
+  if ((await open.count()) === 0) return
+  await page.keyboard.press('Escape')
+  await open.waitFor({ state: 'detached' })
 }
