@@ -157,21 +157,25 @@ describe('delivery', () => {
     expect(bench.broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 41, historical: false })
   })
 
-  it('takes for the backlog its share of the measured bandwidth', async () => {
+  /** The line is taken for what the live ones make of it; then there is a backlog of twelve, whose first batch has arrived. */
+  async function backlogAfter({ live, acknowledgedAfterMs }: { live: number; acknowledgedAfterMs: number }) {
     bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000, replayShare: 0.25 })
     await bench.uplink.start()
     await bench.online()
-    // A line that takes a second for a batch of four.
-    await bench.append(4)
-    await bench.broker.arrived(4)
-    await bench.clock.advance(1000)
+    await bench.append(live)
+    await bench.broker.arrived(live)
+    await bench.clock.advance(acknowledgedAfterMs)
     await bench.broker.acknowledge()
     await until(() => bench.records === 0)
     await bench.broker.stop()
     await bench.append(12)
     await bench.broker.start()
     await bench.online(2)
-    await bench.broker.arrived(8)
+    await bench.broker.arrived(live + SETTINGS.batchItems)
+  }
+
+  it('takes for the backlog its share of the measured bandwidth', async () => {
+    await backlogAfter({ live: 4, acknowledgedAfterMs: 1000 })
     expect(bench.broker.arrivals.at(-1)).toEqual({ kind: 'frame', seq: 8, historical: true })
     await bench.clock.advance(1000)
     await bench.broker.acknowledge()
@@ -184,20 +188,8 @@ describe('delivery', () => {
   })
 
   it('waits no longer for the next of the backlog when the line turns out better than it was taken for', async () => {
-    bench.uplink = bench.make({ ...SETTINGS, replayPerSecond: 100_000, replayShare: 0.25 })
-    await bench.uplink.start()
-    await bench.online()
     // One small message for which a hub that was busy took ten seconds: a batch of four would take forty, and wait for 160.
-    await bench.append(1)
-    await bench.broker.arrived(1)
-    await bench.clock.advance(10_000)
-    await bench.broker.acknowledge()
-    await until(() => bench.records === 0)
-    await bench.broker.stop()
-    await bench.append(12)
-    await bench.broker.start()
-    await bench.online(2)
-    await bench.broker.arrived(5)
+    await backlogAfter({ live: 1, acknowledgedAfterMs: 10_000 })
     await bench.broker.acknowledge()
     await until(() => bench.records === 8)
     await bench.clock.advance(12_000)

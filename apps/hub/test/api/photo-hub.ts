@@ -1,25 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  type EmbeddingBatch,
-  encodeJson,
-  encodeMessagePack,
-  type IncidentEvent,
-  loadModel,
-  nodeTopic,
-  thumbnail,
-  vectorToBytes,
-} from '@sightline/core'
+import { encodeJson, encodeMessagePack, type IncidentEvent, nodeTopic } from '@sightline/core'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { afterAll, beforeAll } from 'vitest'
-import { type Answer, PHOTOS, photo, ROOT, SESSION } from '../moderation/hub.ts'
+import { photoBatch, SESSION } from '../moderation/hub.ts'
+import { HubCalls } from '../support/hub-calls.ts'
 import { runningHub } from '../support/running-hub.ts'
 
 export const address = { site: 'default', node: 'n1' }
 
 /** A hub with four photos and one incident in it. */
-export class PhotoHub {
+export class PhotoHub extends HubCalls {
   url = ''
   #agent: MqttClient | undefined
 
@@ -39,16 +31,6 @@ export class PhotoHub {
     return this.#agent!
   }
 
-  async call(path: string, init?: RequestInit): Promise<Answer> {
-    const response = await fetch(this.url + path, init)
-    return { status: response.status, body: await response.json(), headers: response.headers }
-  }
-
-  post(path: string, body: unknown, method = 'POST'): Promise<Answer> {
-    const headers = { 'content-type': 'application/json' }
-    return this.call(path, { method, headers, body: JSON.stringify(body) })
-  }
-
   async #start(): Promise<() => Promise<void>> {
     const dir = await mkdtemp(join(tmpdir(), 'api-'))
     const hub = await runningHub(dir, { http: { port: 0, maxLiveClients: 2, maxBodyBytes: 4_000_000 } })
@@ -65,28 +47,12 @@ export class PhotoHub {
 
 /** As an agent sends them. */
 async function sendPhotos(agent: MqttClient): Promise<void> {
-  const model = await loadModel({ dir: join(ROOT, 'models/quantized/sightline-mini') })
-  const files = await Promise.all(PHOTOS.map(photo))
-  const vectors = await model.encodeImages(files)
-  const batch: EmbeddingBatch = {
-    v: 1,
-    session: SESSION,
-    fingerprint: model.fingerprint,
-    dim: model.dim,
-    dtype: 'f32',
-    historical: false,
-    skipped: [],
-    items: await Promise.all(
-      vectors.map(async (vector, i) => ({
-        seq: i + 1,
-        camera: i % 2 === 0 ? 'yard' : 'lobby',
-        capturedAt: Date.UTC(2026, 0, 1, 12, i),
-        vector: vectorToBytes(vector),
-        verdicts: [{ rule: 'animal', score: 0.9, similarity: 0.4, fired: i === 0 }],
-        ...(i === 3 ? {} : { thumbnail: new Uint8Array(await thumbnail(files[i]!)) }),
-      })),
-    ),
-  }
+  const batch = await photoBatch(({ thumbnail, ...item }, i) => ({
+    ...item,
+    camera: i % 2 === 0 ? 'yard' : 'lobby',
+    verdicts: [{ rule: 'animal', score: 0.9, similarity: 0.4, fired: i === 0 }],
+    ...(i === 3 || thumbnail === undefined ? {} : { thumbnail }),
+  }))
   const event: IncidentEvent = {
     v: 1,
     session: SESSION,
@@ -115,7 +81,7 @@ async function sendPhotos(agent: MqttClient): Promise<void> {
       at: Date.now(),
       session: SESSION,
       agent: '0.1.0',
-      fingerprint: model.fingerprint,
+      fingerprint: batch.fingerprint,
       provider: 'cpu',
       rulesGroup: 'all',
       rulesVersion: 1,
@@ -124,5 +90,4 @@ async function sendPhotos(agent: MqttClient): Promise<void> {
     }),
     { qos: 1, retain: true },
   )
-  await model.close()
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   type EmbeddingBatch,
+  type EmbeddingItem,
   encodeJson,
   encodeMessagePack,
   type IncidentEvent,
@@ -15,6 +16,7 @@ import {
 } from '@sightline/core'
 import type { Hub } from '@sightline/hub/hub.js'
 import { connectAsync, type MqttClient } from 'mqtt'
+import { HubCalls } from '../support/hub-calls.ts'
 import { runningHub } from '../support/running-hub.ts'
 
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
@@ -32,11 +34,31 @@ export function frameIdOf(seq: number): string {
   return `default~n1~${SESSION}~${seq}`
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, each checked by the expectation that reads it
-export type Answer = { readonly status: number; readonly body: any; readonly headers: Headers }
+/** What an agent makes of the photos with the real model, a minute apart; `change` has the last word on each. */
+export async function photoBatch(
+  change: (item: EmbeddingItem, i: number) => EmbeddingItem = item => item,
+): Promise<EmbeddingBatch> {
+  const model = await loadModel({ dir: join(ROOT, 'models/quantized/sightline-mini') })
+  const files = await Promise.all(PHOTOS.map(photo))
+  const vectors = await model.encodeImages(files)
+  const items = await Promise.all(
+    vectors.map(async (vector, i) => ({
+      seq: i + 1,
+      camera: PHOTOS[i]!.split('/')[0]!,
+      capturedAt: Date.UTC(2026, 0, 1, 12, i),
+      vector: vectorToBytes(vector),
+      verdicts: [],
+      thumbnail: new Uint8Array(await thumbnail(files[i]!)),
+    })),
+  )
+  const { fingerprint, dim } = model
+  await model.close()
+  const head = { v: 1, session: SESSION, dtype: 'f32', historical: false } as const
+  return { ...head, skipped: [], fingerprint, dim, items: items.map(change) }
+}
 
 /** A hub of its own whose node has sent the sample photos, and incidents on request. */
-export class TestHub {
+export class TestHub extends HubCalls {
   readonly #dir: string
   #hub: Hub
   #agent: MqttClient
@@ -44,6 +66,7 @@ export class TestHub {
   #seq = PHOTOS.length
 
   private constructor(dir: string, hub: Hub, agent: MqttClient, settings: object) {
+    super()
     this.#settings = settings
     this.#dir = dir
     this.#hub = hub
@@ -86,16 +109,6 @@ export class TestHub {
     await rm(this.#dir, { recursive: true, force: true })
   }
 
-  async call(path: string, init?: RequestInit): Promise<Answer> {
-    const response = await fetch(this.url + path, init)
-    return { status: response.status, body: await response.json(), headers: response.headers }
-  }
-
-  post(path: string, body: unknown, method = 'POST'): Promise<Answer> {
-    const headers = { 'content-type': 'application/json' }
-    return this.call(path, { method, headers, body: JSON.stringify(body) })
-  }
-
   /** One finished incident. */
   async sendIncident(change: Partial<IncidentEvent> & Pick<IncidentEvent, 'incident'>): Promise<void> {
     const event: IncidentEvent = {
@@ -124,32 +137,8 @@ export class TestHub {
   }
 
   async #sendPhotos(): Promise<void> {
-    const model = await loadModel({ dir: join(ROOT, 'models/quantized/sightline-mini') })
-    const files = await Promise.all(PHOTOS.map(photo))
-    const vectors = await model.encodeImages(files)
-    const batch: EmbeddingBatch = {
-      v: 1,
-      session: SESSION,
-      fingerprint: model.fingerprint,
-      dim: model.dim,
-      dtype: 'f32',
-      historical: false,
-      skipped: [],
-      items: await Promise.all(
-        vectors.map(async (vector, i) => ({
-          seq: i + 1,
-          camera: PHOTOS[i]!.split('/')[0]!,
-          capturedAt: Date.UTC(2026, 0, 1, 12, i),
-          vector: vectorToBytes(vector),
-          verdicts: [],
-          thumbnail: new Uint8Array(await thumbnail(files[i]!)),
-        })),
-      ),
-    }
-    await this.#agent.publishAsync(nodeTopic('emb', address), Buffer.from(encodeMessagePack(batch)), {
-      qos: 1,
-    })
-    await model.close()
+    const payload = Buffer.from(encodeMessagePack(await photoBatch()))
+    await this.#agent.publishAsync(nodeTopic('emb', address), payload, { qos: 1 })
   }
 }
 

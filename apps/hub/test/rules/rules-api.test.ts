@@ -6,7 +6,8 @@ import { parseYaml } from '@sightline/core/yaml.js'
 import { connectAsync } from 'mqtt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runHub } from '../../../../test/support/processes.ts'
-import { type Answer, frameIdOf, photo, TestHub } from '../moderation/hub.ts'
+import { frameIdOf, photo, TestHub } from '../moderation/hub.ts'
+import type { Answer } from '../support/hub-calls.ts'
 
 let hub: TestHub
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks'
+import { DialogForm } from '../components/dialog-form.tsx'
 import { Field } from '../components/field.tsx'
 import { type GrantDraft, GrantFields } from '../components/grant-fields.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ShownOnce } from '../components/shown-once.tsx'
-import { ErrorNote } from '../components/states.tsx'
 import { issueKey } from '../people-api.ts'
 import { scopeOf } from '../scope-text.ts'
 import { useServices } from '../services.ts'
@@ -24,13 +24,13 @@ export interface KeyDialogProps {
 
 export function KeyDialog({ onIssued, onClose }: KeyDialogProps) {
   const { api } = useServices()
-  const { busy, failed, run } = useJob()
+  const job = useJob()
   const [name, setName] = useState('')
   const [days, setDays] = useState(90)
   const [grant, setGrant] = useState<GrantDraft>({ role: 'viewer', scope: '' })
   const [secret, setSecret] = useState<string>()
   const make = () =>
-    run(async () => {
+    job.run(async () => {
       const { role } = grant
       const scope = role === 'viewer' ? scopeOf(grant.scope) : null
       const expiresInDays = days === 0 ? {} : { expiresInDays: days }
@@ -40,54 +40,38 @@ export function KeyDialog({ onIssued, onClose }: KeyDialogProps) {
   return (
     <Modal title="Make an API key" class="dialog" onClose={onClose}>
       {secret === undefined ? (
-        <form
-          onSubmit={event => {
-            event.preventDefault()
-            void make()
-          }}
-        >
-          <div class="form-stack">
-            <Field label="Name" hint="What it is for: “grafana”." fault={undefined}>
-              {control => (
-                <input
-                  {...control}
-                  type="text"
-                  required
-                  autofocus
-                  autocomplete="off"
-                  maxLength={64}
-                  value={name}
-                  onInput={event => setName(event.currentTarget.value)}
-                />
-              )}
-            </Field>
-            <GrantFields value={grant} onChange={setGrant} />
-            <Field label="Works" fault={undefined}>
-              {control => (
-                <select
-                  {...control}
-                  value={days}
-                  onChange={event => setDays(Number(event.currentTarget.value))}
-                >
-                  {LIVES.map(([value, words]) => (
-                    <option key={value} value={value}>
-                      {words}
-                    </option>
-                  ))}
-                </select>
-              )}
-            </Field>
-            {failed !== undefined && <ErrorNote error={failed} />}
-          </div>
-          <footer class="modal-foot">
-            <button type="button" class="button" onClick={onClose}>
-              Cancel
-            </button>
-            <button type="submit" class="button button-primary" disabled={busy}>
-              Make the key
-            </button>
-          </footer>
-        </form>
+        <DialogForm job={job} action="Make the key" onSubmit={() => void make()} onCancel={onClose}>
+          <Field label="Name" hint="What it is for: “grafana”." fault={undefined}>
+            {control => (
+              <input
+                {...control}
+                type="text"
+                required
+                autofocus
+                autocomplete="off"
+                maxLength={64}
+                value={name}
+                onInput={event => setName(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+          <GrantFields value={grant} onChange={setGrant} />
+          <Field label="Works" fault={undefined}>
+            {control => (
+              <select
+                {...control}
+                value={days}
+                onChange={event => setDays(Number(event.currentTarget.value))}
+              >
+                {LIVES.map(([value, words]) => (
+                  <option key={value} value={value}>
+                    {words}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
+        </DialogForm>
       ) : (
         <ShownOnce text={secret} onDone={onClose}>
           Programs send it as <code>authorization: Bearer</code>. Keep it now: the hub has only its hash and

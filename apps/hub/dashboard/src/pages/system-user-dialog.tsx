@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
+import { DialogForm } from '../components/dialog-form.tsx'
 import { Field, Switch } from '../components/field.tsx'
 import { type GrantDraft, GrantFields } from '../components/grant-fields.tsx'
 import { Modal } from '../components/modal.tsx'
-import { ErrorNote } from '../components/states.tsx'
 import { addPerson, changePerson, type Person, type PersonChange } from '../people-api.ts'
 import { scopeOf } from '../scope-text.ts'
 import { useServices } from '../services.ts'
@@ -21,7 +21,7 @@ export interface UserDialogProps {
 
 export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogProps) {
   const { api } = useServices()
-  const { busy, failed, run } = useJob()
+  const job = useJob()
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const [grant, setGrant] = useState<GrantDraft>({
@@ -31,7 +31,7 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
   const [disabled, setDisabled] = useState(person !== undefined && person.disabledAt !== null)
   const title = person === undefined ? 'Add a user' : `User ${person.name}`
   const save = () =>
-    run(async () => {
+    job.run(async () => {
       const { role } = grant
       const rights = { role, scope: role === 'viewer' ? scopeOf(grant.scope) : null }
       if (person === undefined) await addPerson(api, { name, password, ...rights })
@@ -40,76 +40,65 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
     })
   return (
     <Modal title={title} class="dialog" onClose={onClose}>
-      <form
-        onSubmit={event => {
-          event.preventDefault()
-          void save()
-        }}
+      <DialogForm
+        job={job}
+        action={person === undefined ? 'Add' : 'Save'}
+        onSubmit={() => void save()}
+        onCancel={onClose}
       >
-        <div class="form-stack">
-          {person === undefined && (
-            <Field label="Name" hint="Small letters, digits, dots and dashes." fault={undefined}>
-              {control => (
-                <input
-                  {...control}
-                  type="text"
-                  required
-                  autofocus
-                  autocomplete="off"
-                  autocapitalize="none"
-                  spellcheck={false}
-                  maxLength={64}
-                  value={name}
-                  onInput={event => setName(event.currentTarget.value)}
-                />
-              )}
-            </Field>
-          )}
-          <Field
-            label={person === undefined ? 'Password' : 'New password'}
-            hint={
-              person === undefined
-                ? 'At least 12 characters; a few words do well.'
-                : 'Leave it empty to keep the old one. With a new one every session of the user ends.'
-            }
-            fault={undefined}
-          >
+        {person === undefined && (
+          <Field label="Name" hint="Small letters, digits, dots and dashes." fault={undefined}>
             {control => (
               <input
                 {...control}
-                type="password"
-                required={person === undefined}
-                autocomplete="new-password"
-                maxLength={256}
-                value={password}
-                onInput={event => setPassword(event.currentTarget.value)}
+                type="text"
+                required
+                autofocus
+                autocomplete="off"
+                autocapitalize="none"
+                spellcheck={false}
+                maxLength={64}
+                value={name}
+                onInput={event => setName(event.currentTarget.value)}
               />
             )}
           </Field>
-          {first ? (
-            <p class="hint">
-              The first user is an admin. From then on everybody signs in, you as well: keep the password.
-            </p>
-          ) : (
-            <GrantFields value={grant} onChange={setGrant} />
+        )}
+        <Field
+          label={person === undefined ? 'Password' : 'New password'}
+          hint={
+            person === undefined
+              ? 'At least 12 characters; a few words do well.'
+              : 'Leave it empty to keep the old one. With a new one every session of the user ends.'
+          }
+          fault={undefined}
+        >
+          {control => (
+            <input
+              {...control}
+              type="password"
+              required={person === undefined}
+              autocomplete="new-password"
+              maxLength={256}
+              value={password}
+              onInput={event => setPassword(event.currentTarget.value)}
+            />
           )}
-          {person !== undefined && !own && (
-            <div class="switch-line">
-              <Switch label="May sign in" checked={!disabled} onChange={may => setDisabled(!may)} />
-              <span aria-hidden="true">May sign in</span>
-            </div>
-          )}
-          {failed !== undefined && <ErrorNote error={failed} />}
-        </div>
-        <footer class="modal-foot">
-          <button type="button" class="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="button button-primary" disabled={busy}>
-            {person === undefined ? 'Add' : 'Save'}
-          </button>
-        </footer>
-      </form>
+        </Field>
+        {first ? (
+          <p class="hint">
+            The first user is an admin. From then on everybody signs in, you as well: keep the password.
+          </p>
+        ) : (
+          <GrantFields value={grant} onChange={setGrant} />
+        )}
+        {person !== undefined && !own && (
+          <div class="switch-line">
+            <Switch label="May sign in" checked={!disabled} onChange={may => setDisabled(!may)} />
+            <span aria-hidden="true">May sign in</span>
+          </div>
+        )}
+      </DialogForm>
     </Modal>
   )
 }
