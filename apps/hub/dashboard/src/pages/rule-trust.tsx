@@ -1,16 +1,18 @@
+import { Ago } from '../components/marks.tsx'
 import { learntText, recordText } from '../rule-standing.ts'
 import { learnt, ruleRecords } from '../rules-api.ts'
-import { useResource, useServices } from '../services.ts'
+import { useNow, useResource, useServices } from '../services.ts'
 
 export interface RuleTrustProps {
   readonly rule: string
   /** Changes with every verdict that is given or taken back. */
-  readonly round: string
+  readonly round: number
 }
 
 /** What verdicts have made of a rule: how often it was right, and what it learnt of them. */
 export function RuleTrust({ rule, round }: RuleTrustProps) {
   const { api } = useServices()
+  const now = useNow()
   const records = useResource(`records ${round}`, signal => ruleRecords(api, signal))
   const lessons = useResource(`lessons ${round}`, signal => learnt(api, signal))
   const record = records.data?.find(each => each.rule === rule)
@@ -28,6 +30,18 @@ export function RuleTrust({ rule, round }: RuleTrustProps) {
           value={record.confirmed}
           aria-label="Precision"
         />
+      )}
+      {record !== undefined && record.notes.length > 0 && (
+        <ul class="review-notes" aria-label="Notes of reviewers">
+          {record.notes.map(({ incident, verdict, note, at }) => (
+            <li key={incident}>
+              <q>{note}</q>{' '}
+              <span class="hint">
+                {verdict}, <Ago iso={at} now={now} />
+              </span>
+            </li>
+          ))}
+        </ul>
       )}
       <p class="hint">
         {lesson === undefined || lesson.labels === 0
