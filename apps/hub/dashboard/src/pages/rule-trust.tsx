@@ -2,6 +2,7 @@ import { Ago } from '../components/marks.tsx'
 import { learntText, recordText } from '../rule-standing.ts'
 import { learnt, ruleRecords } from '../rules-api.ts'
 import { useNow, useResource, useServices } from '../services.ts'
+import { useSession } from '../session.tsx'
 
 export interface RuleTrustProps {
   readonly rule: string
@@ -9,12 +10,13 @@ export interface RuleTrustProps {
   readonly round: number
 }
 
-/** What verdicts have made of a rule: how often it was right, and what it learnt of them. */
+/** What verdicts have made of a rule, on all cameras: not for limited viewers. */
 export function RuleTrust({ rule, round }: RuleTrustProps) {
   const { api } = useServices()
   const now = useNow()
-  const records = useResource(`records ${round}`, signal => ruleRecords(api, signal))
-  const lessons = useResource(`lessons ${round}`, signal => learnt(api, signal))
+  const all = useSession().scope === null
+  const records = useResource(all ? `records ${round}` : undefined, signal => ruleRecords(api, signal))
+  const lessons = useResource(all ? `lessons ${round}` : undefined, signal => learnt(api, signal))
   const record = records.data?.find(each => each.rule === rule)
   const lesson = lessons.data?.find(each => each.rule === rule)
   if (records.data === undefined || lessons.data === undefined) return null
