@@ -225,7 +225,7 @@ async function send(url: string, path: string, body: object) {
     body: JSON.stringify(body),
   })
   expect(response.ok, path).toBe(true)
-  return await response.json()
+  return (await response.json()) as { readonly token?: string }
 }
 
 /** As who is signed in there. */
