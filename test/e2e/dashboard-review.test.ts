@@ -8,6 +8,7 @@ import { type Visitor, visitor } from '../support/people.ts'
 import { type HubHandle, scratch, startHub } from '../support/processes.ts'
 
 const WRITTEN = 'the neighbour, as every morning'
+const TOP_OF_PICTURE = `document.querySelector('.review-picture').getBoundingClientRect().top`
 
 interface Reviewed {
   readonly events: readonly { readonly review: { verdict: string; note: string | null } | null }[]
@@ -60,6 +61,8 @@ describe.skipIf(executable === undefined)('notes on the review page', () => {
     await page.keyboard.press('n')
     await page.keyboard.type(WRITTEN)
     await page.keyboard.press('Enter')
+    // The picture is back in view, for this verdict and the next.
+    expect(await page.evaluate<number>(TOP_OF_PICTURE)).toBeGreaterThanOrEqual(0)
     // Held down, Enter must not give a verdict.
     await page.keyboard.press('Enter')
     expect(await field().inputValue()).toBe(WRITTEN)

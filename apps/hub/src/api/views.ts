@@ -82,7 +82,7 @@ export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<Fl
 
 /** Words of a device on settings or rules that it refused: they may name any of its cameras. */
 const REFUSALS: readonly HealthReason[] = ['config-rejected', 'rules-rejected']
-const NOT_SAID = 'refused by the device; whoever sees all of it can read why'
+const NOT_SAID = 'why is told to whoever sees all of the device'
 
 /** Without the cameras that the caller may not see, and what is said of them. */
 export function limitNode(node: ReturnType<typeof nodeView>, scope: Scope): ReturnType<typeof nodeView> {

@@ -165,8 +165,11 @@ export function ReviewDetail(props: ReviewDetailProps) {
           unkept={review !== undefined && note.trim() !== (review.note ?? '')}
           onChange={onNote}
           onKeep={onKeepNote}
-          // Not to a button: the Enter that is still held down would press it.
-          onLeave={() => detail.current?.focus()}
+          // Not to a button: the Enter that is still held down would press it. Back to the picture, that the next one is seen.
+          onLeave={() => {
+            detail.current?.focus({ preventScroll: true })
+            detail.current?.scrollIntoView()
+          }}
         />
       )}
       <RuleTrust rule={item.rule} round={round} />
