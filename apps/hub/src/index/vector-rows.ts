@@ -1,10 +1,11 @@
+import { encodeRow } from './code-scorer.ts'
 import { FLOAT_STEP, type SharedMemory, sharedMemory } from './kernel.ts'
-import { BATCH, MAX_THREADS } from './segment-image.ts'
+import { BATCH, codeStride, MAX_THREADS } from './segment-image.ts'
 import type { TopK } from './top-k.ts'
 import { type IndexEntry, type IndexFilter, MAX_LABELS } from './vector-index.ts'
 
 /** Rows that one block holds; few large blocks, since each costs an address range. */
-export const ROWS_PER_BLOCK = 4096
+export const ROWS_PER_BLOCK = 2048
 
 /** Rows in parallel columns, in memory that all threads share. */
 export interface RowBlock {
@@ -14,6 +15,11 @@ export interface RowBlock {
   /** Row-major [ROWS_PER_BLOCK, stride], at address 0; what is beyond `dim` is zeros. */
   readonly vectors: Float32Array
   readonly stride: number
+  /** Row-major [ROWS_PER_BLOCK, codeStride(dim)], from `codesAt`: int8 codes of the vectors. */
+  readonly codes: Int8Array
+  readonly codesAt: number
+  /** A code times this is the element of the vector. */
+  readonly scales: Float32Array
   readonly ords: Float64Array
   readonly capturedAt: Float64Array
   readonly sources: Uint32Array
@@ -22,7 +28,7 @@ export interface RowBlock {
   readonly labelCounts: Uint8Array
   /** 1 for a removed row. */
   readonly dead: Uint8Array
-  /** Where the scratch area of thread 0 begins: a query, then the ids and sums of one call of the kernel. */
+  /** Where the scratch area of thread 0 begins: a query, its codes, then the ids and sums of one call of the kernel. */
   readonly scratchAt: number
 }
 
@@ -35,18 +41,21 @@ export interface RowSlice {
 
 export type RowTest = (block: RowBlock, row: number) => boolean
 
-export function blockScratchBytes(stride: number): number {
-  return 4 * stride + 8 * BATCH
+export function blockScratchBytes(dim: number): number {
+  return 4 * floatStride(dim) + 2 * codeStride(dim) + 8 * BATCH
+}
+
+function floatStride(dim: number): number {
+  return Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
 }
 
 export function newBlock(id: number, dim: number): RowBlock {
-  const stride = Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
-  const perRow = 4 * stride + 8 + 8 + 4 + 4 * MAX_LABELS + 1 + 1
-  return blockOver(sharedMemory(ROWS_PER_BLOCK * perRow + MAX_THREADS * blockScratchBytes(stride)), id, dim)
+  const perRow = 4 * floatStride(dim) + codeStride(dim) + 4 + 8 + 8 + 4 + 4 * MAX_LABELS + 1 + 1
+  return blockOver(sharedMemory(ROWS_PER_BLOCK * perRow + MAX_THREADS * blockScratchBytes(dim)), id, dim)
 }
 
 export function blockOver(memory: SharedMemory, id: number, dim: number): RowBlock {
-  const stride = Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
+  const stride = floatStride(dim)
   const { buffer } = memory
   let at = 0
   const take = (bytesPerRow: number) => {
@@ -54,12 +63,17 @@ export function blockOver(memory: SharedMemory, id: number, dim: number): RowBlo
     at += bytesPerRow * ROWS_PER_BLOCK
     return from
   }
+  const vectors = new Float32Array(buffer, take(4 * stride), ROWS_PER_BLOCK * stride)
+  const codesAt = take(codeStride(dim))
   return {
     id,
     memory,
     dim,
     stride,
-    vectors: new Float32Array(buffer, take(4 * stride), ROWS_PER_BLOCK * stride),
+    vectors,
+    codes: new Int8Array(buffer, codesAt, ROWS_PER_BLOCK * codeStride(dim)),
+    codesAt,
+    scales: new Float32Array(buffer, take(4), ROWS_PER_BLOCK),
     ords: new Float64Array(buffer, take(8), ROWS_PER_BLOCK),
     capturedAt: new Float64Array(buffer, take(8), ROWS_PER_BLOCK),
     sources: new Uint32Array(buffer, take(4), ROWS_PER_BLOCK),
@@ -167,6 +181,8 @@ export class VectorRows {
     if (begun !== undefined) this.#blocks.push(begun)
     const block = this.#blocks.at(-1)!
     block.vectors.set(vector, row * block.stride)
+    const code = row * codeStride(this.dim)
+    block.scales[row] = encodeRow(vector, block.codes.subarray(code, code + this.dim))
     block.ords[row] = ord
     block.capturedAt[row] = capturedAt
     block.sources[row] = source
