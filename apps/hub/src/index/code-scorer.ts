@@ -12,29 +12,16 @@ export interface CodedQuery {
 }
 
 export function encodeQuery(query: Float32Array): CodedQuery {
-  const largest = largestOf(query)
-  const codes = new Int16Array(codeStride(query.length))
-  const factor = QUERY_RANGE / largest
-  for (let i = 0; i < query.length; i++) codes[i] = Math.floor(query[i]! * factor + 0.5)
-  return { codes, scale: largest / QUERY_RANGE }
-}
-
-/** Writes the int8 code of a vector and returns its scale. */
-export function encodeRow(vector: Float32Array, code: Int8Array): number {
-  const largest = largestOf(vector)
-  const factor = 127 / largest
-  // A quarter of the time of Math.round.
-  for (let i = 0; i < vector.length; i++) code[i] = Math.floor(vector[i]! * factor + 0.5)
-  return largest / 127
-}
-
-function largestOf(vector: Float32Array): number {
   let largest = 0
-  for (let i = 0; i < vector.length; i++) {
-    const size = Math.abs(vector[i]!)
+  for (let i = 0; i < query.length; i++) {
+    const size = Math.abs(query[i]!)
     if (size > largest) largest = size
   }
-  return largest
+  const codes = new Int16Array(codeStride(query.length))
+  const factor = QUERY_RANGE / largest
+  // A quarter of the time of Math.round.
+  for (let i = 0; i < query.length; i++) codes[i] = Math.floor(query[i]! * factor + 0.5)
+  return { codes, scale: largest / QUERY_RANGE }
 }
 
 /**

@@ -1,5 +1,4 @@
-import { encodeRow } from './code-scorer.ts'
-import { FLOAT_STEP, type SharedMemory, sharedMemory } from './kernel.ts'
+import { type Encode, floatStride, kernelOver, type SharedMemory, sharedMemory } from './kernel.ts'
 import { BATCH, codeStride, MAX_THREADS } from './segment-image.ts'
 import type { TopK } from './top-k.ts'
 import { type IndexEntry, type IndexFilter, MAX_LABELS } from './vector-index.ts'
@@ -15,8 +14,7 @@ export interface RowBlock {
   /** Row-major [ROWS_PER_BLOCK, stride], at address 0; what is beyond `dim` is zeros. */
   readonly vectors: Float32Array
   readonly stride: number
-  /** Row-major [ROWS_PER_BLOCK, codeStride(dim)], from `codesAt`: int8 codes of the vectors. */
-  readonly codes: Int8Array
+  /** Address of the int8 codes of the vectors, row-major [ROWS_PER_BLOCK, codeStride(dim)]. */
   readonly codesAt: number
   /** A code times this is the element of the vector. */
   readonly scales: Float32Array
@@ -45,10 +43,6 @@ export function blockScratchBytes(dim: number): number {
   return 4 * floatStride(dim) + 2 * codeStride(dim) + 8 * BATCH
 }
 
-function floatStride(dim: number): number {
-  return Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
-}
-
 export function newBlock(id: number, dim: number): RowBlock {
   const perRow = 4 * floatStride(dim) + codeStride(dim) + 4 + 8 + 8 + 4 + 4 * MAX_LABELS + 1 + 1
   return blockOver(sharedMemory(ROWS_PER_BLOCK * perRow + MAX_THREADS * blockScratchBytes(dim)), id, dim)
@@ -71,7 +65,6 @@ export function blockOver(memory: SharedMemory, id: number, dim: number): RowBlo
     dim,
     stride,
     vectors,
-    codes: new Int8Array(buffer, codesAt, ROWS_PER_BLOCK * codeStride(dim)),
     codesAt,
     scales: new Float32Array(buffer, take(4), ROWS_PER_BLOCK),
     ords: new Float64Array(buffer, take(8), ROWS_PER_BLOCK),
@@ -148,6 +141,8 @@ export class VectorRows {
   readonly dim: number
   readonly #blocks: RowBlock[] = []
   #nextBlock = 0
+  /** In the last block. */
+  #encode: Encode | undefined
   /** Rows of the first block that are trimmed. */
   #start = 0
   #count = 0
@@ -178,11 +173,14 @@ export class VectorRows {
   append({ ord, capturedAt, source, vector, labels = [] }: IndexEntry): RowBlock | undefined {
     const row = (this.#start + this.#count) % ROWS_PER_BLOCK
     const begun = row === 0 ? newBlock(this.#nextBlock++, this.dim) : undefined
-    if (begun !== undefined) this.#blocks.push(begun)
+    if (begun !== undefined) {
+      this.#blocks.push(begun)
+      this.#encode = kernelOver(begun.memory).encode
+    }
     const block = this.#blocks.at(-1)!
     block.vectors.set(vector, row * block.stride)
-    const code = row * codeStride(this.dim)
-    block.scales[row] = encodeRow(vector, block.codes.subarray(code, code + this.dim))
+    const { stride, codesAt, scales } = block
+    this.#encode!(4 * stride * row, codesAt + codeStride(this.dim) * row, stride, scales.byteOffset + 4 * row)
     block.ords[row] = ord
     block.capturedAt[row] = capturedAt
     block.sources[row] = source
