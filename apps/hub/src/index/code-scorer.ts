@@ -25,8 +25,8 @@ export function encodeQuery(query: Float32Array): CodedQuery {
 }
 
 /**
- * How far the similarity of a code may be from that of its vector, for a query of unit length. Each of its elements is off by
- * half a scale at most, so two rows change places over a distance of 2 `doubt` once in 10^11 (Hoeffding 1963, theorem 2).
+ * How far the similarity of a code may be from that of its vector, for a query of unit length: more than eight standard
+ * deviations. Rounding an element puts it off by scale/√12 on average (Bennett 1948), and the roundings add up as such.
  */
 export function doubtOf(scale: number): number {
   return 2.5 * scale
