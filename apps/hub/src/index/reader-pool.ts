@@ -12,7 +12,7 @@ import { type SpawnWorker, WorkerChannel } from './worker-channel.ts'
 
 const DEFAULT_READERS = Math.max(1, Math.min(4, availableParallelism() - 1))
 
-/** A search of so many elements of vectors, and of so many answers, takes a millisecond at most: 16,384 rows of 512. */
+/** A search of so many elements of vectors (16,384 rows of 512), and of so many answers, takes three milliseconds at most. */
 const BRIEF_ELEMENTS = 2 ** 23
 const BRIEF_K = 256
 /** One that took longer, since a disk was asked or the machine is slow, sends those after it to the threads. */
