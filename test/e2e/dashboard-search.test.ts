@@ -119,6 +119,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await settled()
     await page.locator('.grid .frame-camera:not(:text-is("door"))').waitFor({ state: 'detached' })
     // The other site has no match within the filter; one can go there all the same.
+    await site.locator('optgroup option').waitFor({ state: 'attached' })
     expect(await site.locator('optgroup option').allTextContents()).toEqual(['harbour'])
     await page.getByLabel('Rule', { exact: true }).selectOption({ label: 'Boat on the water · 14' })
     await page.waitForURL(/rule=boat-on-the-water/)
@@ -157,6 +158,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await match.getByText(/match\./).waitFor()
     await match.getByText(/as likely to be what was asked for as a typical stored frame/).waitFor()
     const parts = match.getByRole('list', { name: 'What each part of the question does' })
+    await parts.getByRole('listitem').nth(1).waitFor()
     expect(await parts.getByRole('listitem').allTextContents()).toEqual([
       expect.stringMatching(/^a boatfor it, \d+% of the weight/),
       expect.stringMatching(/^less like people(for|against) it, \d+% of the weight/),

@@ -115,7 +115,7 @@ function outage({ outageSeconds, maxBytes, minDrainRatio, progress }: Outage): P
       await over()
       if (ratio < minDrainRatio)
         throw fault('INTERNAL', `drained at only ${ratio.toFixed(1)} x the live rate`)
-      const scenario = `broker away for ${outageSeconds / 60} min`
+      const scenario = `broker away for ${outageSeconds} s`
       const row = await audit({
         scenario,
         ledger: ledger.path,
