@@ -95,6 +95,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await settled()
     await page.locator('.grid .frame-camera:not(:text-is("door"))').waitFor({ state: 'detached' })
     // The other site has no match within the filter; one can go there all the same.
+    await site.locator('optgroup option').waitFor({ state: 'attached' })
     expect(await site.locator('optgroup option').allTextContents()).toEqual(['harbour'])
     await page.getByLabel('Rule', { exact: true }).selectOption({ label: 'Boat on the water · 14' })
     await page.waitForURL(/rule=boat-on-the-water/)

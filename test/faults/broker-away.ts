@@ -125,7 +125,7 @@ function outage({
       await over()
       if (ratio < minDrainRatio)
         throw fault('INTERNAL', `drained at only ${ratio.toFixed(1)} x the live rate`)
-      const scenario = `broker away for ${outageSeconds / 60} min`
+      const scenario = `broker away for ${outageSeconds} s`
       const row = await audit({
         scenario,
         ledger: ledger.path,

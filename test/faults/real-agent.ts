@@ -26,7 +26,7 @@ const WITHOUT_CAMERAS = { cameras: [], env: {} }
 const UPLINK = { ackTimeoutSeconds: 2, drainSeconds: 1, statsSeconds: 1 }
 const DRAIN_MS = 120_000
 /** It depends on two others whether a point is reached. */
-const MAX_LIFE_MS = 60_000
+const MAX_LIFE_MS = 20_000
 
 /** Where the agent dies; the short form has one of each. */
 const AGENT_POINTS: readonly CrashPoint[] = [

@@ -36,9 +36,10 @@ export async function audit(options: AuditOptions): Promise<LedgerRow> {
   const log = createLog({ name: 'audit', level: 'silent' })
   const store = await openLmdbStore({ dir: join(dataDir, 'store'), clock: systemClock, log, minFreeBytes: 0 })
   try {
-    const { frames, duplicates } = readFrames(store)
+    const sent = await readLedger(ledger)
+    const { frames, duplicates } = readFrames(store, sent)
     const row = { scenario, sent: 0, acknowledged: 0, stored: 0, duplicates, lost: 0 }
-    for (const [node, entry] of await readLedger(ledger)) {
+    for (const [node, entry] of sent) {
       const own = frames.get(node) ?? NONE
       row.sent += entry.sent
       for (let seq = 1; seq <= entry.sent; seq++) {
@@ -60,11 +61,18 @@ function simulatedIncident(node: string, seq: number): string | undefined {
   return isEvent(seq) ? incidentId(node, seq) : undefined
 }
 
-/** Which frames each node has, and how many are there twice, by number or in a list of a camera. */
-function readFrames(store: RecordStore): { frames: Map<string, Set<number>>; duplicates: number } {
+/**
+ * Which frames each node has, and how many are there twice, by number or in a list of a camera. Of those who keep no
+ * ledger nothing is known: a broken message may well mean another site or session, and is then another record.
+ */
+function readFrames(
+  store: RecordStore,
+  nodes: ReadonlyMap<string, unknown>,
+): { frames: Map<string, Set<number>>; duplicates: number } {
   const frames = new Map<string, Set<number>>()
   let duplicates = 0
   for (const { node, seq } of store.scan(0)) {
+    if (!nodes.has(node)) continue
     const own = frames.get(node) ?? new Set()
     if (own.has(seq)) duplicates++
     frames.set(node, own.add(seq))

@@ -166,7 +166,10 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     clock,
     log,
   })
-  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock })
+  const health = new FleetHealth({
+    ...{ ingest, shadow, rules: ruleParts.distributor, clock },
+    known: store.nodes(),
+  })
   greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))

@@ -184,7 +184,10 @@ export class ApiClient {
   }
 
   /** `rule` with relabel only: the one that should have raised it. */
-  async review(incident: string, verdict: { verdict: ReviewVerdict; rule?: string }): Promise<Incident> {
+  async review(
+    incident: string,
+    verdict: { verdict: ReviewVerdict; rule?: string | undefined; note?: string | undefined },
+  ): Promise<Incident> {
     return this.#send('POST', `/review/${encodeURIComponent(incident)}`, verdict)
   }
 

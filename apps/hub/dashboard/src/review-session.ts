@@ -1,16 +1,18 @@
-import type { QueuedIncident, ReviewVerdict } from './api-types.ts'
+import type { IncidentReview, QueuedIncident } from './api-types.ts'
 
 /** Incidents on the table, the one that is looked at, and what was said of them. */
 export interface ReviewSession {
   readonly items: readonly QueuedIncident[]
   readonly at: number
-  readonly verdicts: ReadonlyMap<string, ReviewVerdict>
+  readonly verdicts: ReadonlyMap<string, IncidentReview>
   /** Ids in the order of their verdicts, for taking them back. */
   readonly history: readonly string[]
+  /** Counts what was said and taken back. */
+  readonly round: number
 }
 
 export function newSession(items: readonly QueuedIncident[]): ReviewSession {
-  return { items, at: 0, verdicts: new Map(), history: [] }
+  return { items, at: 0, verdicts: new Map(), history: [], round: 0 }
 }
 
 export function current({ items, at }: ReviewSession): QueuedIncident | undefined {
@@ -28,14 +30,20 @@ export function movedTo(session: ReviewSession, id: string): ReviewSession {
 }
 
 /** On to the next one without a verdict, from the top again at the end; nowhere when there is none left. */
-export function decided(session: ReviewSession, id: string, verdict: ReviewVerdict): ReviewSession {
-  const verdicts = new Map(session.verdicts).set(id, verdict)
+export function decided(session: ReviewSession, id: string, review: IncidentReview): ReviewSession {
+  const { verdicts, round } = noted(session, id, review)
   const history = [...session.history.filter(each => each !== id), id]
   const { items, at } = session
   const isOpen = (item: QueuedIncident) => !verdicts.has(item.id)
   const next = [...items.slice(at + 1), ...items.slice(0, at)].find(isOpen)
   const to = next === undefined ? at : items.indexOf(next)
-  return { items, at: to, verdicts, history }
+  return { items, at: to, verdicts, history, round }
+}
+
+/** The same verdict with another note: the place and the order for taking back stay. */
+export function noted(session: ReviewSession, id: string, review: IncidentReview): ReviewSession {
+  const verdicts = new Map(session.verdicts).set(id, review)
+  return { ...session, verdicts, round: session.round + 1 }
 }
 
 /** Back at the incident whose verdict was taken back. */
@@ -43,14 +51,14 @@ export function undone(session: ReviewSession, id: string): ReviewSession {
   const verdicts = new Map(session.verdicts)
   verdicts.delete(id)
   const history = session.history.filter(each => each !== id)
-  return movedTo({ ...session, verdicts, history }, id)
+  return movedTo({ ...session, verdicts, history, round: session.round + 1 }, id)
 }
 
 export function openCount({ items, verdicts }: ReviewSession): number {
   return items.filter(({ id }) => !verdicts.has(id)).length
 }
 
-export type ReviewKey = 'next' | 'previous' | 'confirm' | 'dismiss' | 'relabel' | 'undo'
+export type ReviewKey = 'next' | 'previous' | 'confirm' | 'dismiss' | 'relabel' | 'note' | 'undo'
 
 const KEYS: Readonly<Record<string, ReviewKey>> = {
   j: 'next',
@@ -60,6 +68,7 @@ const KEYS: Readonly<Record<string, ReviewKey>> = {
   c: 'confirm',
   d: 'dismiss',
   r: 'relabel',
+  n: 'note',
   u: 'undo',
 }
 

@@ -1,5 +1,5 @@
 import type { ApiClient } from './api.ts'
-import type { Rule, RulesDocument } from './api-types.ts'
+import type { ReviewVerdict, Rule, RulesDocument } from './api-types.ts'
 
 /** What the hub knows of rules beside the rules themselves; times are RFC 3339 strings. */
 
@@ -52,6 +52,13 @@ export interface RuleRecord {
   readonly rule: string
   readonly reviewed: number
   readonly confirmed: number
+  /** What reviewers wrote of its incidents, newest first. */
+  readonly notes: readonly {
+    readonly incident: string
+    readonly verdict: ReviewVerdict
+    readonly note: string
+    readonly at: string
+  }[]
 }
 
 /** What would be said of rules that are not in force. */

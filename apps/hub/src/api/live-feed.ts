@@ -1,15 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { fault } from '@sightline/core'
-import type { Caller } from '../auth/caller.ts'
-import type { Scope } from '../auth/scope.ts'
-import type { CameraName } from '../store/record-store.ts'
-import { limitNode, type nodeView } from './views.ts'
+import { type LiveEvent, type LiveEvents, shownTo, type Watcher } from './live-events.ts'
 
 const HEARTBEAT_MS = 15_000
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
-
-export type LiveEvent = 'frame' | 'incident' | 'node' | 'reply' | 'config' | 'saved-search'
 
 /** Events that a browser which lost its connection can still get, see `attach`. */
 const MAX_KEPT_EVENTS = 500
@@ -17,14 +12,12 @@ const MAX_KEPT_BYTES = 1024 * 1024
 /** A browser comes back within seconds, or not at all. */
 const KEEP_AFTER_LAST_MS = 60_000
 
-type Watcher = Pick<Caller, 'scope' | 'holds'>
-
 interface KeptEvent {
   readonly id: number
-  readonly event: LiveEvent
-  readonly data: object
   /** As those get it who see everything. */
   readonly text: string
+  /** As he gets it; empty when it is not for him. */
+  readonly textFor: (watcher: Watcher) => string
 }
 
 /** Fans events out to the browsers that watch, as server-sent events (WHATWG HTML, 9.2). */
@@ -70,7 +63,7 @@ export class LiveFeed {
       'x-accel-buffering': 'no',
     })
     response.write('retry: 2000\n\n')
-    if (lastEventId !== undefined) response.write(this.#since(lastEventId, watcher.scope))
+    if (lastEventId !== undefined) response.write(this.#since(lastEventId, watcher))
     this.#clients.set(response, watcher)
     response.on('close', () => {
       this.#clients.delete(response)
@@ -80,7 +73,7 @@ export class LiveFeed {
   }
 
   /** To those who may see it. */
-  send(event: LiveEvent, data: object): void {
+  send<Kind extends LiveEvent>(event: Kind, data: LiveEvents[Kind]): void {
     if (!this.wanted) {
       // Whoever comes back later has missed this one.
       this.#lastId++
@@ -88,11 +81,16 @@ export class LiveFeed {
       return
     }
     const id = ++this.#lastId
-    const kept = { id, event, data, text: this.#message(id, event, data) }
-    this.#kept.push(kept)
-    this.#keptBytes += kept.text.length
+    const text = this.#message(id, event, data)
+    const textFor = (watcher: Watcher) => {
+      const shown = shownTo(watcher, event, data)
+      if (shown === undefined) return ''
+      return shown === data ? text : this.#message(id, event, shown)
+    }
+    this.#kept.push({ id, text, textFor })
+    this.#keptBytes += text.length
     this.#forget(MAX_KEPT_EVENTS)
-    for (const [client, { scope }] of this.#clients) this.#write(client, this.#textFor(kept, scope))
+    for (const [client, watcher] of this.#clients) this.#write(client, textFor(watcher))
   }
 
   close(): void {
@@ -109,7 +107,7 @@ export class LiveFeed {
     }
   }
 
-  #since(lastEventId: string, scope: Scope): string {
+  #since(lastEventId: string, watcher: Watcher): string {
     const [run, number] = lastEventId.split('-')
     const seen = Number(number)
     const oldest = this.#kept[0]?.id ?? this.#lastId + 1
@@ -117,21 +115,13 @@ export class LiveFeed {
       return 'event: resync\ndata: {}\n\n'
     return this.#kept
       .filter(({ id }) => id > seen)
-      .map(kept => this.#textFor(kept, scope))
+      .map(({ textFor }) => textFor(watcher))
       .join('')
   }
 
   #forget(most: number): void {
     while (this.#kept.length > most || this.#keptBytes > MAX_KEPT_BYTES)
       this.#keptBytes -= this.#kept.shift()!.text.length
-  }
-
-  /** Empty when it is not for him. Events that limited viewers are not known to be allowed stay away from them. */
-  #textFor({ id, event, data, text }: KeptEvent, scope: Scope): string {
-    if (!scope.limited) return text
-    if (event === 'frame' || event === 'incident') return scope.sees(data as CameraName) ? text : ''
-    if (event !== 'node' || !scope.seesNode(data as CameraName)) return ''
-    return this.#message(id, event, limitNode(data as ReturnType<typeof nodeView>, scope))
   }
 
   #message(id: number, event: LiveEvent, data: object): string {

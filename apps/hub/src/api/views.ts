@@ -1,6 +1,6 @@
 import type { Scope } from '../auth/scope.ts'
 import type { FleetHealth } from '../fleet/fleet-health.ts'
-import type { Health } from '../fleet/health.ts'
+import type { Health, HealthReason } from '../fleet/health.ts'
 import type { Frame, Incident, NodeRecord, RecordStore } from '../store/record-store.ts'
 
 /** Store records as the API shows them: times as RFC 3339, thumbnails as links. */
@@ -80,7 +80,11 @@ export function nodeView(record: NodeRecord, store: RecordStore, health: Pick<Fl
   }
 }
 
-/** Without the cameras that the caller may not see. */
+/** Words of a device on settings or rules that it refused: they may name any of its cameras. */
+const REFUSALS: readonly HealthReason[] = ['config-rejected', 'rules-rejected']
+const NOT_SAID = 'why is told to whoever sees all of the device'
+
+/** Without the cameras that the caller may not see, and what is said of them. */
 export function limitNode(node: ReturnType<typeof nodeView>, scope: Scope): ReturnType<typeof nodeView> {
   if (!scope.limited) return node
   const { site, node: name } = node
@@ -92,8 +96,11 @@ export function limitNode(node: ReturnType<typeof nodeView>, scope: Scope): Retu
     health: {
       ...node.health,
       // What is said of a camera names it.
-      reasons: node.health.reasons.filter(({ code }) => code !== 'camera-failed'),
+      reasons: node.health.reasons
+        .filter(({ code }) => code !== 'camera-failed')
+        .map(reason => (REFUSALS.includes(reason.code) ? { ...reason, message: NOT_SAID } : reason)),
     },
+    ...(node.rulesError === undefined ? {} : { rulesError: NOT_SAID }),
     // The figures of a device are of all its cameras.
     stats: null,
   }

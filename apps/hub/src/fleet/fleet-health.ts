@@ -2,13 +2,15 @@ import type { Clock, NodeState } from '@sightline/core'
 import type { Ingest } from '../ingest/ingest.ts'
 import type { Distributor } from '../rules/distributor.ts'
 import type { NodeRecord } from '../store/record-store.ts'
-import { type DriftState, type Health, healthOf } from './health.ts'
+import { DROPS_MS, type DriftState, type Drops, type Health, healthOf } from './health.ts'
 import type { Shadow } from './shadow.ts'
 
 export interface FleetHealthOptions {
   readonly ingest: Pick<Ingest, 'on'>
   readonly shadow: Pick<Shadow, 'drift' | 'issued'>
   readonly rules: Pick<Distributor, 'versionFor'>
+  /** As they last reported: what counters have grown by since is news. */
+  readonly known: Iterable<NodeRecord>
   readonly clock: Clock
 }
 
@@ -20,13 +22,21 @@ export interface ConfigStanding {
   readonly drift: DriftState
 }
 
-/** What was noticed of a device while this hub ran; all of it comes again with its next state and stats. */
+/** What was noticed of a device while this hub ran; all but the drops comes again with its next state and stats. */
 interface Noticed {
   stateAt: number | undefined
   statsAt: number | undefined
   skewMs: number | null
   onlineSince: number | null
+  /** Of its outbox, since that was made; undefined: it has never said. */
+  dropped: number | undefined
+  drops: Drops | null
 }
+
+const nothing = (): Noticed => ({
+  ...{ stateAt: undefined, statsAt: undefined, skewMs: null, onlineSince: null },
+  ...{ dropped: undefined, drops: null },
+})
 
 /** Gathers the facts of every device's health. */
 export class FleetHealth {
@@ -35,6 +45,8 @@ export class FleetHealth {
 
   constructor(options: FleetHealthOptions) {
     this.#options = options
+    for (const record of options.known)
+      this.#noticed.set(keyOf(record), { ...nothing(), dropped: record.stats?.outboxDropped })
     options.ingest.on('node', record => this.#notice(record))
   }
 
@@ -55,8 +67,8 @@ export class FleetHealth {
         records: stats.outboxRecords,
         bytes: stats.outboxBytes,
         maxBytes: stats.outboxMaxBytes ?? null,
-        dropped: stats.outboxDropped,
       },
+      drops: noticed?.drops ?? null,
       rules: {
         inForce: state?.rulesVersion ?? null,
         expected: rules.versionFor(record),
@@ -80,18 +92,29 @@ export class FleetHealth {
   #notice(record: NodeRecord): void {
     const { state, stats, lastSeenAt } = record
     const key = keyOf(record)
-    const known = this.#noticed.get(key)
     const online = state?.online ?? false
-    const noticed = known ?? { stateAt: undefined, statsAt: undefined, skewMs: null, onlineSince: null }
+    const noticed = this.#noticed.get(key) ?? nothing()
     if (!online) noticed.onlineSince = null
     else noticed.onlineSince ??= lastSeenAt
     // A will was written when the connection began.
     if (online && state !== null && state.at !== noticed.stateAt) noticed.skewMs = lastSeenAt - state.at
     else if (stats !== null && stats.at !== noticed.statsAt) noticed.skewMs = lastSeenAt - stats.at
+    if (stats !== null) noticed.drops = dropsOf(noticed, stats.outboxDropped, lastSeenAt)
+    noticed.dropped = stats?.outboxDropped
     noticed.stateAt = state?.at
     noticed.statsAt = stats?.at
     this.#noticed.set(key, noticed)
   }
+}
+
+/** The outbox counts through restarts of the agent; a count that went back is of a new outbox. */
+function dropsOf({ dropped: before, drops }: Noticed, dropped: number, at: number): Drops | null {
+  // What was lost before the first report that is known may have been lost at any time.
+  if (before === undefined || dropped === before) return drops
+  const more = dropped > before ? dropped - before : dropped
+  if (more === 0) return drops
+  const goesOn = drops !== null && at - drops.at <= DROPS_MS
+  return { records: (goesOn ? drops.records : 0) + more, at }
 }
 
 /** A device that is away starts nothing, unless it left because it could not: its will is from when it connected. */

@@ -37,9 +37,9 @@ export interface HealthFacts {
     readonly bytes: number
     /** Null: the device does not say. */
     readonly maxBytes: number | null
-    /** Since its outbox was made. */
-    readonly dropped: number
   } | null
+  /** What its outbox gave up for want of space when that was last heard of; null: nothing, as far as is known. */
+  readonly drops: Drops | null
   readonly rules: {
     readonly inForce: number | null
     /** Null: nobody knows. */
@@ -53,6 +53,13 @@ export interface HealthFacts {
   }
 }
 
+/** One shortage of space: no two reports of records given up lie further apart than `DROPS_MS`. */
+export interface Drops {
+  readonly records: number
+  /** When it was last heard that there were more. */
+  readonly at: number
+}
+
 /** none: nothing is desired. unknown: it was never reported. */
 export const DRIFT_STATES = ['none', 'in-sync', 'pending', 'rejected', 'unknown'] as const
 export type DriftState = (typeof DRIFT_STATES)[number]
@@ -63,13 +70,15 @@ const CLOCK_SKEW_MS = 5000
 /** Of the outbox's room; or of records, where its room is not known. */
 const OUTBOX_SHARE = 0.5
 const OUTBOX_RECORDS = 10_000
+/** Records are given up when an outage is too long: so long somebody should hear of it, and no longer. */
+export const DROPS_MS = 60 * 60_000
 /** A device that has just come, or has just been told, gets this long. */
 const GRACE_MS = 60_000
 
 export function healthOf(facts: HealthFacts): Health {
   const reasons: { code: HealthReason; message: string }[] = []
   const note = (code: HealthReason, message: string) => reasons.push({ code, message })
-  const { now, online, cameras, clockSkewMs, outbox, rules, config } = facts
+  const { now, online, cameras, clockSkewMs, outbox, drops, rules, config } = facts
   const settled = facts.onlineSince !== null && now - facts.onlineSince >= GRACE_MS
 
   if (!online) note('offline', 'not connected')
@@ -87,11 +96,15 @@ export function healthOf(facts: HealthFacts): Health {
     note('clock-skew', `its clock is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${way}`)
   }
   if (outbox !== null) {
-    const { records, bytes, maxBytes, dropped } = outbox
+    const { records, bytes, maxBytes } = outbox
     if (maxBytes === null ? records > OUTBOX_RECORDS : bytes > OUTBOX_SHARE * maxBytes)
       note('outbox-filling', `${records} records wait`)
-    if (dropped > 0) note('outbox-dropped', `${dropped} records were dropped for want of space`)
   }
+  if (drops !== null && now - drops.at <= DROPS_MS)
+    note(
+      'outbox-dropped',
+      `records dropped for want of space: ${drops.records}, the last ${minutes(now - drops.at)} ago`,
+    )
   if (rules.error !== null) note('rules-rejected', rules.error)
   else if (online && settled && rules.expected !== null && rules.inForce !== rules.expected)
     note('rules-not-current', `rules ${rules.inForce ?? 'none'} instead of ${rules.expected}`)

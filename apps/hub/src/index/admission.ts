@@ -1,5 +1,6 @@
-import { dot, fault, isFault, type Log } from '@sightline/core'
+import { fault, isFault, type Log } from '@sightline/core'
 import type { IndexEntry, VectorIndex } from './vector-index.ts'
+import { similarityOf } from './vector-rows.ts'
 
 /**
  * The entries that are newer than `lastOrd`, checked: a NaN that slips in would make every comparison in a graph false.
@@ -20,7 +21,7 @@ export function admissible(entries: readonly IndexEntry[], dim: number, lastOrd:
 export function checkVector(vector: Float32Array, dim: number): void {
   if (vector.length !== dim)
     throw fault('MODEL_DIM_MISMATCH', `a vector of length ${vector.length} does not fit an index of ${dim}`)
-  const squared = dot(vector, vector)
+  const squared = similarityOf(vector, vector)
   if (!(Math.abs(squared - 1) <= 4e-3))
     throw fault('MODEL_OUTPUT_INVALID', `a vector of norm ${Math.sqrt(squared)} is not of unit length`)
 }

@@ -23,7 +23,12 @@ export function sharedMemory(bytes: number): SharedMemory {
 
 /** A row of codes, in bytes, is a multiple of this; so is a row of floats, in elements of 4 bytes, of half of it. */
 export const CODE_STEP = 32
-export const FLOAT_STEP = 16
+const FLOAT_STEP = 16
+
+/** Elements that a row of floats takes. */
+export function floatStride(dim: number): number {
+  return Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
+}
 
 /**
  * Inner products of one query with the rows that `ids` lists: `out[i] = query · row(ids[i])`. All but `count` and
@@ -38,11 +43,18 @@ export type Products = (
   out: number,
 ) => void
 
+/**
+ * Writes int8 codes of `length` float32, a multiple of `FLOAT_STEP`, and the scale by which they are multiplied to get the
+ * floats back: 1/127 of the largest. All but `length` are byte addresses.
+ */
+export type Encode = (floats: number, codes: number, length: number, scale: number) => void
+
 export interface Kernel {
   /** Query of int16, rows of int8, sums of int32. */
   readonly codes: Products
   /** Query, rows and sums of float32. */
   readonly floats: Products
+  readonly encode: Encode
 }
 
 let compiled: object | undefined
@@ -51,7 +63,7 @@ let compiled: object | undefined
 export function kernelOver(memory: SharedMemory): Kernel {
   compiled ??= new WebAssembly.Module(moduleBytes())
   const { exports } = new WebAssembly.Instance(compiled, { m: { m: memory } })
-  return { codes: exports.c as Products, floats: exports.f as Products }
+  return { codes: exports.c as Products, floats: exports.f as Products, encode: exports.e as Encode }
 }
 
 const [QUERY, ROWS, STRIDE, IDS, COUNT, OUT] = [0, 1, 2, 3, 4, 5]
@@ -127,17 +139,50 @@ function products({ rowStep, queryStep, accumulate, addSums, lane, addLanes, sto
   return [...unsigned(code.length), ...code]
 }
 
+/** First the largest element, four at a time, then codes, sixteen at a time. */
+function encoding(): number[] {
+  const [SOURCE, TARGET, LENGTH, SCALE, FROM, LEFT, LARGEST, FACTOR] = [0, 1, 2, 3, 4, 5, 6, 7] as const
+  const [I32, V128] = [0x7f, 0x7b]
+  const [max, divide, splat] = [[0x97], [0x95], [0xfd, 0x13]]
+  const float127 = [0x43, 0x00, 0x00, 0xfe, 0x42]
+  const largest = [0, 1, 2, 3].flatMap(at => [...get(LARGEST), ...FLOATS.lane(at), ...(at > 0 ? max : [])])
+  const rounded = (offset: number) => [
+    ...[...load(SOURCE, offset), ...get(FACTOR), 0xfd, 0xe6, 0x01],
+    // To the nearest, then to int32.
+    ...[0xfd, 0x6a, 0xfd, 0xf8, 0x01],
+  ]
+  const narrowed = (offset: number) => [...rounded(offset), ...rounded(offset + 16), 0xfd, 0x85, 0x01]
+  const body = [
+    ...[...get(SOURCE), ...set(FROM), ...get(LENGTH), ...set(LEFT)],
+    ...loop(
+      [...get(LARGEST), ...load(FROM, 0), 0xfd, 0xe0, 0x01, 0xfd, 0xeb, 0x01, ...set(LARGEST)],
+      advance(FROM, 16),
+      countDown(LEFT, 4),
+    ),
+    ...[...get(SCALE), ...largest, ...float127, ...divide, 0x38, 2, 0],
+    ...[...float127, ...largest, ...divide, ...splat, ...set(FACTOR)],
+    ...loop(
+      [...get(TARGET), ...narrowed(0), ...narrowed(32), 0xfd, 0x65, 0xfd, 0x0b, 0, 0],
+      advance(SOURCE, 64),
+      advance(TARGET, 16),
+      countDown(LENGTH, FLOAT_STEP),
+    ),
+  ]
+  const code = [2, 2, I32, 2, V128, ...body, 0x0b]
+  return [...unsigned(code.length), ...code]
+}
+
 /** The module in its binary format (core specification, chapter 5). */
 function moduleBytes(): Uint8Array<ArrayBuffer> {
   const I32 = 0x7f
   const anyShared = [0x02, 0x03, 1, ...unsigned(65_536)]
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 6, ...Array<number>(6).fill(I32), 0]),
+    ...section(1, [2, ...[6, 4].flatMap(count => [0x60, count, ...Array<number>(count).fill(I32), 0])]),
     ...section(2, [1, 1, 0x6d, 1, 0x6d, ...anyShared]),
-    ...section(3, [2, 0, 0]),
-    ...section(7, [2, 1, 0x63, 0x00, 0, 1, 0x66, 0x00, 1]),
-    ...section(10, [2, ...products(CODES), ...products(FLOATS)]),
+    ...section(3, [3, 0, 0, 1]),
+    ...section(7, [3, 1, 0x63, 0x00, 0, 1, 0x66, 0x00, 1, 1, 0x65, 0x00, 2]),
+    ...section(10, [3, ...products(CODES), ...products(FLOATS), ...encoding()]),
   ])
 }
 

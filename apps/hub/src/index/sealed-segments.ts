@@ -67,7 +67,7 @@ export class SealedSegments {
       .filter(
         ({ meta, dead }) => meta.capturedTo >= from && meta.capturedFrom < to && dead < meta.shape.count,
       )
-      .map(({ meta, dead }) => ({ id: meta.id, dead: dead > 0 }))
+      .map(({ meta, dead }) => ({ id: meta.id, rows: meta.shape.count, dead: dead > 0 }))
   }
 
   /** Ords above `after` that were not removed, the first `limit`. */

@@ -1,9 +1,8 @@
 import { closeSync, openSync, readSync, rmSync } from 'node:fs'
 import { fault } from '@sightline/core/errors.js'
 import hnswlib from 'hnswlib-node'
-import { encodeRow } from './code-scorer.ts'
 import { type Links, readLinks } from './hnswlib-file.ts'
-import type { SharedMemory } from './kernel.ts'
+import { floatStride, kernelOver, type SharedMemory, sharedMemory } from './kernel.ts'
 import { makeReachable } from './reachability.ts'
 import { hasBit } from './row-selection.ts'
 import { chunksOf, segmentPath, syncDirectory, writeDurably } from './segment-file.ts'
@@ -238,6 +237,16 @@ function rowsBySource(sources: readonly number[]): [source: number, rows: number
 }
 
 function encodeRows({ codes, scales, stride, shape }: SegmentImage, path: string): void {
-  for (const [row, vector] of vectorsIn(path, shape))
-    scales[row] = encodeRow(vector, codes.subarray(row * stride, row * stride + shape.dim))
+  const length = floatStride(shape.dim)
+  const memory = sharedMemory(4 * length + stride + 4)
+  const { encode } = kernelOver(memory)
+  const floats = new Float32Array(memory.buffer, 0, length)
+  const code = new Int8Array(memory.buffer, 4 * length, stride)
+  const scale = new Float32Array(memory.buffer, 4 * length + stride, 1)
+  for (const [row, vector] of vectorsIn(path, shape)) {
+    floats.set(vector)
+    encode(0, code.byteOffset, length, scale.byteOffset)
+    codes.set(code, row * stride)
+    scales[row] = scale[0]!
+  }
 }

@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs'
 import { fault, messageOf } from '@sightline/core/errors.js'
-import { type CodedQuery, CodeScorer } from './code-scorer.ts'
+import { type CodedQuery, CodeScorer, doubtOf } from './code-scorer.ts'
 import type { GraphWalk } from './graph-walk.ts'
 import { selectRows } from './row-selection.ts'
 import { BATCH, rowOf, type SegmentImage } from './segment-image.ts'
@@ -108,18 +108,23 @@ export class SegmentSearcher {
   }
 
   /**
-   * Exact similarity of one entry, from its vector in the file.
+   * Exact similarity of a candidate, from its vector in the file; undefined, and nothing is read, where the code says that
+   * it is below `least`.
    * @throws INDEX_DAMAGED when that is not the vector that the code was made of
    */
-  rescore(ord: number, approximate: number, { vector, coded }: SegmentQuery): number {
+  rescore(
+    { ord, similarity, least }: { ord: number; similarity: number; least: number },
+    { vector, coded }: SegmentQuery,
+  ): number | undefined {
     const row = rowOf(this.#image, ord)
+    const scale = this.#image.scales[row]!
+    if (similarity + doubtOf(scale) < least) return undefined
     this.#read(row, this.#row)
-    const similarity = similarityOf(this.#row, vector)
+    const exactly = similarityOf(this.#row, vector)
     // The rounding of code and query, by the inequality of Cauchy and Schwarz.
-    const step = this.#image.scales[row]! + coded.scale
-    const bound = 0.5 * step * Math.sqrt(vector.length) + 1e-3
-    if (!(Math.abs(similarity - approximate) <= bound)) this.#damaged(`row ${row} is not what was sealed`)
-    return similarity
+    const bound = 0.5 * (scale + coded.scale) * Math.sqrt(vector.length) + 1e-3
+    if (!(Math.abs(exactly - similarity) <= bound)) this.#damaged(`row ${row} is not what was sealed`)
+    return exactly
   }
 
   /** Offers every row that passes, compared by its vector in the file. */

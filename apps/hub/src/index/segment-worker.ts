@@ -1,16 +1,12 @@
-import { closeSync, openSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type ErrorCode, fault, isFault, messageOf } from '@sightline/core/errors.js'
 import type { SharedMemory } from './kernel.ts'
 import { type BuildRequest, buildSegment } from './segment-build.ts'
 import { segmentPath, verifyFile } from './segment-file.ts'
-import { imageFileBytes, imageOver, newImage } from './segment-image.ts'
+import { imageFileBytes, newImage } from './segment-image.ts'
 import type { SegmentMeta } from './segment-manifest.ts'
-import { SegmentSearcher } from './segment-search.ts'
-import { BlockScanner } from './tail-scan.ts'
-import { type ThreadQuery, ThreadSearch } from './thread-search.ts'
-import { blockOver } from './vector-rows.ts'
+import { type Holding, type ThreadQuery, ThreadSearch } from './thread-search.ts'
 
 /**
  * Comparing vectors and building graphs hold up their thread, so they run in two kinds of worker: a builder, which makes
@@ -19,11 +15,6 @@ import { blockOver } from './vector-rows.ts'
 export type WorkerStart =
   | { readonly role: 'build'; readonly request: BuildRequest }
   | { readonly role: 'read'; readonly dir: string; readonly dim: number; readonly thread: number }
-
-/** What a reader searches: a sealed segment, or a block of rows that are not sealed yet. */
-export type Holding =
-  | { readonly kind: 'segment'; readonly meta: SegmentMeta; readonly memory: SharedMemory }
-  | { readonly kind: 'block'; readonly id: number; readonly memory: SharedMemory }
 
 export type ReaderCall =
   | { readonly op: 'load'; readonly meta: SegmentMeta }
@@ -55,11 +46,10 @@ function build(request: BuildRequest): void {
 }
 
 function serve({ dir, dim, thread }: WorkerStart & { role: 'read' }): void {
-  const search = new ThreadSearch()
-  const files = new Map<number, number>()
+  const search = new ThreadSearch({ dir, dim, thread })
   parentPort!.on('message', (message: 'close' | { id: number; call: ReaderCall }) => {
     if (message === 'close') {
-      for (const fd of files.values()) closeSync(fd)
+      search.close()
       return parentPort!.close()
     }
     reply(message.id, () => answer(message.call))
@@ -70,37 +60,11 @@ function serve({ dir, dim, thread }: WorkerStart & { role: 'read' }): void {
       case 'load':
         return loadImage(dir, call.meta)
       case 'attach':
-        return attach(call.holding)
-      case 'detach': {
-        if (call.kind === 'block') return void search.blocks.delete(call.id)
-        search.segments.delete(call.id)
-        search.broken.delete(call.id)
-        const fd = files.get(call.id)
-        files.delete(call.id)
-        if (fd !== undefined) closeSync(fd)
-        return
-      }
+        return search.attach(call.holding)
+      case 'detach':
+        return search.detach(call.kind, call.id)
       case 'search':
         return search.run(call.query)
-    }
-  }
-
-  function attach(holding: Holding): void {
-    if (holding.kind === 'block') {
-      const block = blockOver(holding.memory, holding.id, dim)
-      search.blocks.set(holding.id, new BlockScanner(block, thread))
-      return
-    }
-    const { meta, memory } = holding
-    try {
-      // Held open, so that a search that is under way when the segment is replaced still finds its vectors.
-      const rows = openSync(segmentPath(dir, meta.id, 'rows'), 'r')
-      files.set(meta.id, rows)
-      const image = imageOver(memory, meta.shape)
-      search.segments.set(meta.id, new SegmentSearcher(meta, image, { thread, rows }))
-    } catch (cause) {
-      const details = { segment: meta.id }
-      search.broken.set(meta.id, fault('INDEX_DAMAGED', messageOf(cause), { cause, details }))
     }
   }
 }

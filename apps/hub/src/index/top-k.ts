@@ -29,6 +29,13 @@ export class TopK {
     this.#siftDown()
   }
 
+  /** What is less similar is not among them. */
+  get least(): number {
+    return this.#ords.length < this.#k
+      ? Number.NEGATIVE_INFINITY
+      : (this.#similarities[0] ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Best first. */
   hits(): IndexHit[] {
     return this.#ords

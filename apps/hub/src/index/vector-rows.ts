@@ -1,10 +1,10 @@
-import { FLOAT_STEP, type SharedMemory, sharedMemory } from './kernel.ts'
-import { BATCH, MAX_THREADS } from './segment-image.ts'
+import { type Encode, floatStride, kernelOver, type SharedMemory, sharedMemory } from './kernel.ts'
+import { BATCH, codeStride, MAX_THREADS } from './segment-image.ts'
 import type { TopK } from './top-k.ts'
 import { type IndexEntry, type IndexFilter, MAX_LABELS } from './vector-index.ts'
 
 /** Rows that one block holds; few large blocks, since each costs an address range. */
-export const ROWS_PER_BLOCK = 4096
+export const ROWS_PER_BLOCK = 2048
 
 /** Rows in parallel columns, in memory that all threads share. */
 export interface RowBlock {
@@ -14,6 +14,10 @@ export interface RowBlock {
   /** Row-major [ROWS_PER_BLOCK, stride], at address 0; what is beyond `dim` is zeros. */
   readonly vectors: Float32Array
   readonly stride: number
+  /** Address of the int8 codes of the vectors, row-major [ROWS_PER_BLOCK, codeStride(dim)]. */
+  readonly codesAt: number
+  /** A code times this is the element of the vector. */
+  readonly scales: Float32Array
   readonly ords: Float64Array
   readonly capturedAt: Float64Array
   readonly sources: Uint32Array
@@ -22,7 +26,7 @@ export interface RowBlock {
   readonly labelCounts: Uint8Array
   /** 1 for a removed row. */
   readonly dead: Uint8Array
-  /** Where the scratch area of thread 0 begins: a query, then the ids and sums of one call of the kernel. */
+  /** Where the scratch area of thread 0 begins: a query, its codes, then the ids and sums of one call of the kernel. */
   readonly scratchAt: number
 }
 
@@ -35,18 +39,17 @@ export interface RowSlice {
 
 export type RowTest = (block: RowBlock, row: number) => boolean
 
-export function blockScratchBytes(stride: number): number {
-  return 4 * stride + 8 * BATCH
+export function blockScratchBytes(dim: number): number {
+  return 4 * floatStride(dim) + 2 * codeStride(dim) + 8 * BATCH
 }
 
 export function newBlock(id: number, dim: number): RowBlock {
-  const stride = Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
-  const perRow = 4 * stride + 8 + 8 + 4 + 4 * MAX_LABELS + 1 + 1
-  return blockOver(sharedMemory(ROWS_PER_BLOCK * perRow + MAX_THREADS * blockScratchBytes(stride)), id, dim)
+  const perRow = 4 * floatStride(dim) + codeStride(dim) + 4 + 8 + 8 + 4 + 4 * MAX_LABELS + 1 + 1
+  return blockOver(sharedMemory(ROWS_PER_BLOCK * perRow + MAX_THREADS * blockScratchBytes(dim)), id, dim)
 }
 
 export function blockOver(memory: SharedMemory, id: number, dim: number): RowBlock {
-  const stride = Math.ceil(dim / FLOAT_STEP) * FLOAT_STEP
+  const stride = floatStride(dim)
   const { buffer } = memory
   let at = 0
   const take = (bytesPerRow: number) => {
@@ -54,12 +57,16 @@ export function blockOver(memory: SharedMemory, id: number, dim: number): RowBlo
     at += bytesPerRow * ROWS_PER_BLOCK
     return from
   }
+  const vectors = new Float32Array(buffer, take(4 * stride), ROWS_PER_BLOCK * stride)
+  const codesAt = take(codeStride(dim))
   return {
     id,
     memory,
     dim,
     stride,
-    vectors: new Float32Array(buffer, take(4 * stride), ROWS_PER_BLOCK * stride),
+    vectors,
+    codesAt,
+    scales: new Float32Array(buffer, take(4), ROWS_PER_BLOCK),
     ords: new Float64Array(buffer, take(8), ROWS_PER_BLOCK),
     capturedAt: new Float64Array(buffer, take(8), ROWS_PER_BLOCK),
     sources: new Uint32Array(buffer, take(4), ROWS_PER_BLOCK),
@@ -134,6 +141,8 @@ export class VectorRows {
   readonly dim: number
   readonly #blocks: RowBlock[] = []
   #nextBlock = 0
+  /** In the last block. */
+  #encode: Encode | undefined
   /** Rows of the first block that are trimmed. */
   #start = 0
   #count = 0
@@ -164,9 +173,14 @@ export class VectorRows {
   append({ ord, capturedAt, source, vector, labels = [] }: IndexEntry): RowBlock | undefined {
     const row = (this.#start + this.#count) % ROWS_PER_BLOCK
     const begun = row === 0 ? newBlock(this.#nextBlock++, this.dim) : undefined
-    if (begun !== undefined) this.#blocks.push(begun)
+    if (begun !== undefined) {
+      this.#blocks.push(begun)
+      this.#encode = kernelOver(begun.memory).encode
+    }
     const block = this.#blocks.at(-1)!
     block.vectors.set(vector, row * block.stride)
+    const { stride, codesAt, scales } = block
+    this.#encode!(4 * stride * row, codesAt + codeStride(this.dim) * row, stride, scales.byteOffset + 4 * row)
     block.ords[row] = ord
     block.capturedAt[row] = capturedAt
     block.sources[row] = source

@@ -8,6 +8,8 @@ import { type QueuedIncident, reviewQueue } from './review-queue.ts'
 const MAX_RANKED = 5000
 /** Labels that the records of rules are counted from, the newest ones: reading 2000 took 13 to 26 ms on one core. */
 const MAX_COUNTED = 1000
+/** Notes of each rule in its record, the newest ones. */
+const MAX_NOTES = 5
 /** Labels that a backtest is measured by: the newest ones. */
 const MAX_LABELS = 20_000
 
@@ -25,12 +27,22 @@ export interface RuleRecord {
   readonly reviewed: number
   /** Of these, those that were confirmed. */
   readonly confirmed: number
+  /** What reviewers wrote of its incidents, newest first; five at most. */
+  readonly notes: readonly ReviewNote[]
+}
+
+export interface ReviewNote {
+  readonly incident: string
+  readonly verdict: Review['verdict']
+  readonly note: string
+  /** Milliseconds since the epoch. */
+  readonly at: number
 }
 
 export interface ReviewDeskOptions {
   readonly store: Pick<
     RecordStore,
-    'incident' | 'incidents' | 'putReview' | 'removeReview' | 'labels' | 'ordOf'
+    'incident' | 'incidents' | 'putReview' | 'removeReview' | 'review' | 'labels' | 'ordOf'
   >
   readonly rules: Pick<RuleDesk, 'get'>
   readonly clock: Clock
@@ -92,16 +104,20 @@ export class ReviewDesk {
   /** Of every rule that the newest labels speak of; most reviewed first. */
   records(): RuleRecord[] {
     const { store } = this.#options
-    const counts = new Map<string, { reviewed: number; confirmed: number }>()
+    const records = new Map<string, { reviewed: number; confirmed: number; notes: ReviewNote[] }>()
     let before: string | undefined
     for (const { incident, rule, positive } of store.labels({}, MAX_COUNTED)) {
       // The first label of a review is of the rule that raised the incident, the second of relabel's.
       if (incident === before) continue
       before = incident
-      const { reviewed, confirmed } = counts.get(rule) ?? { reviewed: 0, confirmed: 0 }
-      counts.set(rule, { reviewed: reviewed + 1, confirmed: confirmed + (positive ? 1 : 0) })
+      const record = records.get(rule) ?? { reviewed: 0, confirmed: 0, notes: [] }
+      record.reviewed++
+      if (positive) record.confirmed++
+      const { verdict, note, at } = store.review(incident)!
+      if (note !== null && record.notes.length < MAX_NOTES) record.notes.push({ incident, verdict, note, at })
+      records.set(rule, record)
     }
-    return [...counts].map(([rule, count]) => ({ rule, ...count })).sort((a, b) => b.reviewed - a.reviewed)
+    return [...records].map(([rule, record]) => ({ rule, ...record })).sort((a, b) => b.reviewed - a.reviewed)
   }
 
   /** Reviewed frames of a rule that are stored, the newest word on each. */

@@ -76,6 +76,11 @@ describe('a limited viewer', () => {
     const { rules } = await read(limited, '/api/v1/rules')
     const camerasOf = (wanted: string) => rules.find(({ id }: { id: string }) => id === wanted)?.cameras
     expect([camerasOf('inside'), camerasOf('both')]).toEqual([undefined, ['yard']])
+    expect((await read(limited, '/api/v1/rules/both')).rule.cameras).toEqual(['yard'])
+    expect((await send(hub, limited, 'GET', '/api/v1/rules/inside')).code).toBe('API_NOT_FOUND')
+    const file = await send(hub, limited, 'GET', '/api/v1/rules/both?format=yaml')
+    expect(file.text).toContain('yard')
+    expect(file.text).not.toContain('lobby')
     const { nodes } = await read(limited, '/api/v1/nodes')
     expect(nodes[0].cameras.map(({ camera }: { camera: string }) => camera)).toEqual(['yard'])
     expect((await send(hub, limited, 'GET', `/api/v1/frames/${SEEN}/thumbnail`)).status).toBe(200)

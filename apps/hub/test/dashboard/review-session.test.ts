@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import type { QueuedIncident } from '../../dashboard/src/api-types.ts'
+import type { IncidentReview, QueuedIncident, ReviewVerdict } from '../../dashboard/src/api-types.ts'
 import {
   current,
   decided,
   moved,
   newSession,
+  noted,
   openCount,
   reviewKey,
   undone,
@@ -12,6 +13,9 @@ import {
 
 const items = ['a', 'b', 'c'].map(id => ({ id }) as QueuedIncident)
 const at = (session: ReturnType<typeof newSession>) => current(session)?.id
+const review = (verdict: ReviewVerdict, note: string | null = null): IncidentReview => ({
+  ...{ verdict, note, rule: null, at: '2026-01-01T12:00:00.000Z' },
+})
 
 describe('a review session', () => {
   test('moves within its list', () => {
@@ -23,33 +27,42 @@ describe('a review session', () => {
   })
 
   test('goes on to what has no verdict yet, and stays when there is none', () => {
-    const first = decided(moved(newSession(items), 1), 'b', 'confirm')
+    const first = decided(moved(newSession(items), 1), 'b', review('confirm'))
     expect(at(first)).toBe('c')
-    const second = decided(first, 'c', 'dismiss')
+    const second = decided(first, 'c', review('dismiss'))
     expect(at(second)).toBe('a')
     expect(openCount(second)).toBe(1)
-    const third = decided(second, 'a', 'dismiss')
+    const third = decided(second, 'a', review('dismiss'))
     expect([at(third), openCount(third)]).toEqual(['a', 0])
     expect(third.history).toEqual(['b', 'c', 'a'])
   })
 
   test('takes back and returns to what was taken back', () => {
-    const session = decided(decided(newSession(items), 'a', 'confirm'), 'b', 'dismiss')
+    const session = decided(decided(newSession(items), 'a', review('confirm')), 'b', review('dismiss'))
     const back = undone(session, 'b')
     expect(at(back)).toBe('b')
     expect(back.verdicts.has('b')).toBe(false)
     expect(back.history).toEqual(['a'])
     // A second verdict on the same incident is one step of the history.
-    expect(decided(moved(back, -1), 'a', 'dismiss').history).toEqual(['a'])
+    expect(decided(moved(back, -1), 'a', review('dismiss')).history).toEqual(['a'])
+  })
+
+  test('keeps another note where it is, as news of the rule', () => {
+    const session = decided(newSession(items), 'a', review('confirm'))
+    const changed = noted(session, 'a', review('confirm', 'seen twice'))
+    expect([at(changed), changed.history]).toEqual(['b', ['a']])
+    expect(changed.verdicts.get('a')?.note).toBe('seen twice')
+    expect([session.round, changed.round, undone(changed, 'a').round]).toEqual([1, 2, 3])
   })
 
   test('has its keys, and leaves the shortcuts of the browser alone', () => {
     const plain = { ctrlKey: false, metaKey: false, altKey: false }
-    expect(['j', 'ArrowUp', 'c', 'd', 'u', 'x'].map(key => reviewKey({ key, ...plain }))).toEqual([
+    expect(['j', 'ArrowUp', 'c', 'd', 'n', 'u', 'x'].map(key => reviewKey({ key, ...plain }))).toEqual([
       'next',
       'previous',
       'confirm',
       'dismiss',
+      'note',
       'undo',
       undefined,
     ])

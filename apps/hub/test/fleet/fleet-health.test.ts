@@ -11,6 +11,7 @@ function fleet(issued: { version: number } | undefined, drift: string): FleetHea
     ingest: { on: () => () => {} },
     shadow: { drift: () => ({ state: drift, since: null, detail: null }), issued: () => issued } as never,
     rules: { versionFor: () => null },
+    known: [],
     clock,
   })
 }

@@ -1,4 +1,4 @@
-import { kernelOver, sharedMemory } from '@sightline/hub/index/kernel.js'
+import { floatStride, kernelOver, sharedMemory } from '@sightline/hub/index/kernel.js'
 import { hasBit, selectRows } from '@sightline/hub/index/row-selection.js'
 import { newImage, type SegmentImage, words, ZONE_ROWS } from '@sightline/hub/index/segment-image.js'
 import type { IndexFilter } from '@sightline/hub/index/vector-index.js'
@@ -134,4 +134,23 @@ test.each([8, 100, 512])('the kernel computes what a loop does, at %i dimensions
   floats(queryAt + 4 * stride, floatsAt, 4 * stride, idsAt, rows, outAt)
   for (const [i, value] of new Float32Array(memory.buffer, outAt, rows).entries())
     expect(value).toBeCloseTo(sum(ids[i]!, floatRows, float32), 4)
+})
+
+test.each([8, 100, 512])('codes are the nearest that the scale allows, at %i dimensions', dim => {
+  const random = seededRandom(dim)
+  const length = floatStride(dim)
+  const memory = sharedMemory(5 * length + 32)
+  const floats = new Float32Array(memory.buffer, 0, length)
+  const codes = new Int8Array(memory.buffer, 4 * length, length + 16)
+  const scale = new Float32Array(memory.buffer, 5 * length + 16, 1)
+  const { encode } = kernelOver(memory)
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < dim; i++) floats[i] = random() - 0.5
+    encode(0, codes.byteOffset, length, scale.byteOffset)
+    const largest = floats.reduce((max, value) => Math.max(max, Math.abs(value)), 0)
+    expect(scale[0]).toBeCloseTo(largest / 127, 7)
+    for (let i = 0; i < dim; i++)
+      expect(Math.abs(floats[i]! - codes[i]! * scale[0]!)).toBeLessThan(0.501 * scale[0]!)
+    expect([...codes.subarray(dim)].every(code => code === 0)).toBe(true)
+  }
 })

@@ -47,20 +47,61 @@ describe('a seal that fails', () => {
   })
 })
 
-describe('a worker that ends', () => {
-  const workers: Worker[] = []
-  const watched: Partial<SegmentedIndexOptions> = {
-    spawn: start => {
-      const worker = spawnSegmentWorker(start)
-      if (start.role === 'read') workers.push(worker)
-      return worker
-    },
-  }
+const workers: Worker[] = []
+const watched: Partial<SegmentedIndexOptions> = {
+  spawn: start => {
+    const worker = spawnSegmentWorker(start)
+    if (start.role === 'read') workers.push(worker)
+    return worker
+  },
+}
+beforeEach(() => {
+  workers.length = 0
+})
+
+describe('a brief search', () => {
   beforeEach(async () => {
-    workers.length = 0
     await at.open(watched)
     await at.fill()
-    await at.index.search({ vector: ENTRIES[0]!.vector, k: 1 })
+  })
+  const ask = (k: number) => at.index.search({ vector: ENTRIES[7]!.vector, k })
+
+  test('asks no thread, and lets the event loop turn before it answers', async () => {
+    let turned = false
+    setImmediate(() => {
+      turned = true
+    })
+    expect((await ask(1))[0]).toMatchObject({ ord: 8 })
+    expect(turned).toBe(true)
+    expect(workers).toHaveLength(0)
+  })
+
+  test('is the only one in its turn: others go to a thread and find the same', async () => {
+    const [one, other] = await Promise.all([ask(10), ask(10)])
+    expect(workers).toHaveLength(1)
+    expect(other).toEqual(one)
+  })
+
+  test('is none that asks for much: a thread answers', async () => {
+    expect(await ask(1000)).toHaveLength(1000)
+    expect(workers).toHaveLength(1)
+  })
+
+  test('that finds vectors damaged forgets their segment, as one in a thread does', async () => {
+    truncateSync(at.file(3, 'rows'), 100)
+    expect(await at.index.search({ vector: ENTRIES[2 * SEAL_AT + 5]!.vector, k: 1 })).toHaveLength(1)
+    expect(at.damageLogged()).toBe(true)
+    expect(at.index.lastOrd).toBe(2 * SEAL_AT)
+    await at.fill()
+    await at.expectComplete()
+  })
+})
+
+describe('a worker that ends', () => {
+  beforeEach(async () => {
+    await at.open(watched)
+    await at.fill()
+    await at.index.search({ vector: ENTRIES[0]!.vector, k: 1, exact: true })
   })
 
   test('is replaced, and the searches under way are answered', async () => {

@@ -65,8 +65,11 @@ describe('review', () => {
     const records = async () => (await hub.call('/api/v1/review/records')).body.records
     // What it was relabelled as is no incident of that rule.
     expect(await records()).toEqual([
-      { rule: 'cat-in-view', reviewed: 1, confirmed: 0, precision: 0 },
-      { rule: 'coffee-or-tea', reviewed: 1, confirmed: 1, precision: 1 },
+      { rule: 'cat-in-view', reviewed: 1, confirmed: 0, precision: 0, notes: [] },
+      {
+        ...{ rule: 'coffee-or-tea', reviewed: 1, confirmed: 1, precision: 1 },
+        notes: [{ incident: COFFEE, verdict: 'confirm', note: 'an espresso', at: confirmed.body.review.at }],
+      },
     ])
     await review(CAT, { verdict: 'dismiss' })
     expect((await hub.call('/api/v1/labels?rule=coffee-or-tea')).body.labels).toEqual([

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chromiumPath, launchChromium } from '../../../../test/support/browser.ts'
-import { TestHub } from './hub.ts'
+import { frameIdOf, TestHub } from './hub.ts'
 
 const executable = chromiumPath()
 const WAIT_MS = 60_000
@@ -84,6 +84,18 @@ describe.skipIf(executable === undefined)('the review page in a browser', () => 
     expect(await verdicts()).toMatchObject({ 'coffee-or-tea': 'relabel', 'boat-on-the-water': 'dismiss' })
     const { labels } = (await hub.call('/api/v1/labels?rule=cat-in-view')).body
     expect(labels.map((label: { positive: boolean }) => label.positive)).toEqual([true, true])
+  })
+
+  it('shows the verdict and its note with the frame', async () => {
+    await hub.post('/api/v1/review/01JD00000000000000000000R0', {
+      verdict: 'confirm',
+      note: 'a moose, in truth',
+    })
+    await page.goto(`${hub.url}/#/live?frame=${frameIdOf(1)}`)
+    const drawer = page.getByRole('dialog')
+    await drawer.getByText('· confirm').waitFor()
+    await drawer.getByText('a moose, in truth').waitFor()
+    await page.goto(`${hub.url}/#/review`)
   })
 
   it('passes the accessibility rules, and complains of nothing', async () => {

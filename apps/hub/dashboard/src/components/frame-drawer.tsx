@@ -113,13 +113,15 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
 }
 
 function IncidentLine({ incident }: { incident: Incident }) {
-  const { ruleName, severity, frames, peakScore, endedAt } = incident
+  const { ruleName, severity, frames, peakScore, endedAt, review } = incident
   return (
     <li>
       <strong>{ruleName}</strong> <SeverityBadge severity={severity} />
       <span class="hint">
         {endedAt === null ? 'ongoing' : 'ended'} · {plural(frames, 'frame')} · peak {percent(peakScore)}
+        {review !== null && ` · ${review.verdict}`}
       </span>
+      {review?.note && <q>{review.note}</q>}
     </li>
   )
 }

@@ -4,7 +4,9 @@ import { Ago } from '../components/marks.tsx'
 import { EmptyState } from '../components/states.tsx'
 import type { FleetRow } from '../device-fleet.ts'
 import { formatHash } from '../router.ts'
+import { scopeWords } from '../scope-text.ts'
 import { useNow } from '../services.ts'
+import { useSession } from '../session.tsx'
 import { DeviceActions } from './device-actions.tsx'
 import { DeviceCard } from './device-card.tsx'
 import { DeviceCharts } from './device-charts.tsx'
@@ -26,6 +28,8 @@ export interface DevicePageProps {
 /** All that is known of one device, and all that can be done with it. */
 export function DevicePage({ name, row, frames, hub, onChanged }: DevicePageProps) {
   const now = useNow()
+  const { scope } = useSession()
+  const all = scope === null
   return (
     <div class="page">
       <header class="page-head">
@@ -55,12 +59,18 @@ export function DevicePage({ name, row, frames, hub, onChanged }: DevicePageProp
           </p>
         </EmptyState>
       )}
+      {row !== undefined && !all && (
+        <p class="hint">
+          You see {scopeWords(scope)}. Settings, figures and commands of a whole device are for those who see
+          all of it.
+        </p>
+      )}
       {row !== undefined && (
         <div class="device-columns">
           {row.report !== undefined && <DeviceCard node={row.report} now={now} frames={frames} hub={hub} />}
-          <DeviceConfig device={row} standing={row.report?.config} now={now} />
-          {row.report !== undefined && <DeviceCharts device={row} now={now} />}
-          {row.report !== undefined && <DeviceCommands node={row.report} now={now} />}
+          {all && <DeviceConfig device={row} standing={row.report?.config} now={now} />}
+          {all && row.report !== undefined && <DeviceCharts device={row} now={now} />}
+          {all && row.report !== undefined && <DeviceCommands node={row.report} now={now} />}
           {row.enrolled !== undefined && <Credential row={row} now={now} />}
         </div>
       )}

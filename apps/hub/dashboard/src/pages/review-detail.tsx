@@ -1,5 +1,5 @@
 import { useRef } from 'preact/hooks'
-import type { QueuedIncident, ReviewVerdict } from '../api-types.ts'
+import type { IncidentReview, QueuedIncident, ReviewVerdict } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { ScoreBar, SeverityBadge } from '../components/marks.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
@@ -7,6 +7,7 @@ import { absoluteTime, duration, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
+import { ReviewNote } from './review-note.tsx'
 import { RuleTrust } from './rule-trust.tsx'
 
 /** Id of the control that relabels, for the key that goes to it. */
@@ -14,26 +15,32 @@ export const RELABEL = 'review-relabel'
 
 export interface ReviewDetailProps {
   readonly item: QueuedIncident
-  readonly verdict: ReviewVerdict | undefined
+  readonly review: IncidentReview | undefined
+  /** What is written so far, kept or not. */
+  readonly note: string
   /** Which of how many, from 0. */
   readonly place: { readonly at: number; readonly of: number }
   /** Changes with every verdict. */
-  readonly round: string
+  readonly round: number
   readonly mayJudge: boolean
   readonly canUndo: boolean
   readonly onMove: (step: number) => void
   readonly onJudge: (verdict: ReviewVerdict, rule?: string) => void
+  readonly onNote: (note: string) => void
+  readonly onKeepNote: () => void
   readonly onUndo: () => void
 }
 
 export function ReviewDetail(props: ReviewDetailProps) {
-  const { item, verdict, place, round, mayJudge, canUndo, onMove, onJudge, onUndo } = props
+  const { item, review, note, place, round, mayJudge, canUndo } = props
+  const { onMove, onJudge, onNote, onKeepNote, onUndo } = props
+  const detail = useRef<HTMLElement>(null)
   const confirm = useRef<HTMLButtonElement>(null)
   const { data } = useRules()
   const rule = data?.rules.find(({ id }) => id === item.rule)
   const others = (data?.rules ?? []).filter(({ id }) => id !== item.rule)
   return (
-    <section class="review-detail card" aria-labelledby="review-title">
+    <section ref={detail} class="review-detail card" aria-labelledby="review-title" tabIndex={-1}>
       <a class="review-picture" href={formatHash('review', { frame: item.bestFrameId })}>
         <Thumbnail
           url={item.thumbnailUrl}
@@ -80,7 +87,7 @@ export function ReviewDetail(props: ReviewDetailProps) {
             : duration(Date.parse(item.endedAt) - Date.parse(item.startedAt))}
           {`, ${plural(item.frames, 'frame')}`}
         </Fact>
-        {verdict !== undefined && <Fact name="Verdict">{verdict}</Fact>}
+        {review !== undefined && <Fact name="Verdict">{review.verdict}</Fact>}
       </dl>
       {mayJudge ? (
         <div class="actions">
@@ -150,6 +157,20 @@ export function ReviewDetail(props: ReviewDetailProps) {
             ))}
           </select>
         </label>
+      )}
+      {mayJudge && (
+        <ReviewNote
+          key={item.id}
+          note={note}
+          unkept={review !== undefined && note.trim() !== (review.note ?? '')}
+          onChange={onNote}
+          onKeep={onKeepNote}
+          // Not to a button: the Enter that is still held down would press it. Back to the picture, that the next one is seen.
+          onLeave={() => {
+            detail.current?.focus({ preventScroll: true })
+            detail.current?.scrollIntoView()
+          }}
+        />
       )}
       <RuleTrust rule={item.rule} round={round} />
     </section>

@@ -24,12 +24,12 @@ export function ReviewList({ session, onChoose }: ReviewListProps) {
   return (
     <ol ref={list} class="review-list card" aria-label="Incidents to review">
       {items.map((item, index) => {
-        const verdict = verdicts.get(item.id)
+        const review = verdicts.get(item.id)
         return (
           <li key={item.id} ref={index === at ? chosen : null}>
             <button
               type="button"
-              class={`incident review-row severity-${item.severity}${verdict === undefined ? '' : ' review-row-done'}`}
+              class={`incident review-row severity-${item.severity}${review === undefined ? '' : ' review-row-done'}`}
               aria-current={index === at ? 'true' : undefined}
               onClick={() => onChoose(item.id)}
             >
@@ -45,7 +45,8 @@ export function ReviewList({ session, onChoose }: ReviewListProps) {
                   {item.camera} · peak {percent(item.peakScore)}
                   {item.reason === 'audit' && ' · random check'}
                 </span>
-                {verdict !== undefined && <span class="review-said">{verdict}</span>}
+                {review !== undefined && <span class="review-said">{review.verdict}</span>}
+                {review?.note && <span class="incident-line review-written">{review.note}</span>}
               </span>
             </button>
           </li>

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
-import type { QueuedIncident, ReviewVerdict } from '../api-types.ts'
+import type { IncidentReview, QueuedIncident, ReviewVerdict } from '../api-types.ts'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { plural } from '../format.ts'
 import {
@@ -9,6 +9,7 @@ import {
   moved,
   movedTo,
   newSession,
+  noted,
   openCount,
   type ReviewSession,
   reviewKey,
@@ -18,6 +19,7 @@ import { useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { RELABEL, ReviewDetail } from './review-detail.tsx'
 import { ReviewList } from './review-list.tsx'
+import { NOTE } from './review-note.tsx'
 
 /** Incidents on the table at once; the next come when these are done. */
 const TABLE = 100
@@ -34,6 +36,7 @@ export function ReviewPage() {
   const [session, setSession] = useState<ReviewSession>(newSession([]))
   const [failed, setFailed] = useState<ApiError>()
   const [said, setSaid] = useState('')
+  const [notes, setNotes] = useState<ReadonlyMap<string, string>>(new Map())
   const busy = useRef(false)
   const { data } = queue
   useEffect(() => {
@@ -41,25 +44,39 @@ export function ReviewPage() {
   }, [data])
 
   /** One request at a time: a key that is held down must not judge what nobody has seen. */
-  const ask = async (request: () => Promise<unknown>, then: () => void) => {
+  const ask = async <Answer,>(request: () => Promise<Answer>, then: (answer: Answer) => void) => {
     if (busy.current) return
     busy.current = true
     setFailed(undefined)
     try {
-      await request()
-      then()
+      then(await request())
     } catch (error) {
       setFailed(asApiError(error))
     } finally {
       busy.current = false
     }
   }
+  const noteOf = ({ id }: QueuedIncident) => notes.get(id) ?? session.verdicts.get(id)?.note ?? ''
+  const say = async (item: QueuedIncident, verdict: ReviewVerdict, rule?: string) => {
+    const note = noteOf(item).trim() || undefined
+    const { review } = await api.review(item.id, { verdict, rule, note })
+    return review!
+  }
   const judge = (item: QueuedIncident, verdict: ReviewVerdict, rule?: string) =>
     ask(
-      () => api.review(item.id, rule === undefined ? { verdict } : { verdict, rule }),
-      () => {
-        setSession(last => decided(last, item.id, verdict))
+      () => say(item, verdict, rule),
+      review => {
+        setSession(last => decided(last, item.id, review))
         setSaid(`${SAID[verdict]}: ${item.ruleName} on camera ${item.camera}.`)
+      },
+    )
+  /** The verdict once more: the hub keeps both together. */
+  const keepNote = (item: QueuedIncident, { verdict, rule }: IncidentReview) =>
+    ask(
+      () => say(item, verdict, rule ?? undefined),
+      review => {
+        setSession(last => noted(last, item.id, review))
+        setSaid('Note kept.')
       },
     )
   const undo = () => {
@@ -76,6 +93,7 @@ export function ReviewPage() {
 
   const mayJudge = useSession().can('operator')
   const item = current(session)
+  const review = item === undefined ? undefined : session.verdicts.get(item.id)
   const onKey = (event: KeyboardEvent) => {
     const key = event.repeat && event.key.length === 1 ? undefined : reviewKey(event)
     if (
@@ -89,6 +107,7 @@ export function ReviewPage() {
     if (key === 'next' || key === 'previous') setSession(moved(session, key === 'next' ? 1 : -1))
     else if (key === 'undo') undo()
     else if (key === 'relabel') document.getElementById(RELABEL)?.focus()
+    else if (key === 'note') document.getElementById(NOTE)?.focus()
     else if (item !== undefined) void judge(item, key)
   }
   const newest = useRef(onKey)
@@ -113,7 +132,7 @@ export function ReviewPage() {
         </div>
         <p class="review-keys hint">
           <kbd>j</kbd> <kbd>k</kbd> move · <kbd>c</kbd> confirm · <kbd>d</kbd> dismiss · <kbd>r</kbd> relabel
-          · <kbd>u</kbd> undo
+          · <kbd>n</kbd> note · <kbd>u</kbd> undo
         </p>
       </header>
       <p class="visually-hidden" role="status">
@@ -136,13 +155,16 @@ export function ReviewPage() {
           <ReviewList session={session} onChoose={id => setSession(movedTo(session, id))} />
           <ReviewDetail
             item={item}
-            verdict={session.verdicts.get(item.id)}
+            review={review}
+            note={noteOf(item)}
             place={{ at: session.at, of: session.items.length }}
-            round={`${session.verdicts.size} ${session.history.join()}`}
+            round={session.round}
             mayJudge={mayJudge}
             canUndo={session.history.length > 0}
             onMove={step => setSession(moved(session, step))}
             onJudge={(verdict, rule) => void judge(item, verdict, rule)}
+            onNote={text => setNotes(last => new Map(last).set(item.id, text))}
+            onKeepNote={() => review !== undefined && void keepNote(item, review)}
             onUndo={undo}
           />
         </div>

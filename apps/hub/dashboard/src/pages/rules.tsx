@@ -41,10 +41,17 @@ export function RulesPage({ params }: RulesPageProps) {
   const [open, setOpen] = useState<'packs' | 'history' | 'import'>()
   const [showRollOut, setShowRollOut] = useState(false)
   const { nodes } = useLive()
-  const mayChange = useSession().can('operator')
+  const { can, scope } = useSession()
+  const mayChange = can('operator')
+  // Records, lessons and history are of all cameras.
+  const all = scope === null
   const { data } = rules
-  const lessons = useResource(data && `learning ${data.version}`, signal => learnt(api, signal))
-  const records = useResource(data && `records ${data.version}`, signal => ruleRecords(api, signal))
+  const lessons = useResource(all && data ? `learning ${data.version}` : undefined, signal =>
+    learnt(api, signal),
+  )
+  const records = useResource(all && data ? `records ${data.version}` : undefined, signal =>
+    ruleRecords(api, signal),
+  )
   const { targets, current } = useRuleTargets(data?.version)
   const standings = rollOut(targets)
   const fleet = fleetPlaces(targets, nodes)
@@ -89,7 +96,7 @@ export function RulesPage({ params }: RulesPageProps) {
     setEditing({ rule })
   }
   const edited = editing?.rule
-  const all = data?.rules ?? []
+  const shown = data?.rules ?? []
   const lessonOf = (id: string) => {
     const lesson = lessons.data?.find(({ rule }) => rule === id)
     return lesson === undefined || lesson.labels === 0 ? undefined : learntText(lesson)
@@ -133,9 +140,16 @@ export function RulesPage({ params }: RulesPageProps) {
         <a class="button" href={ALL_RULES_FILE} download="rules.yaml">
           Export
         </a>
-        <button type="button" class="button" disabled={data === undefined} onClick={() => setOpen('history')}>
-          History
-        </button>
+        {all && (
+          <button
+            type="button"
+            class="button"
+            disabled={data === undefined}
+            onClick={() => setOpen('history')}
+          >
+            History
+          </button>
+        )}
         {mayChange && (
           <button
             type="button"
@@ -178,7 +192,7 @@ export function RulesPage({ params }: RulesPageProps) {
         <ErrorState error={rules.error} onRetry={rules.reload} />
       )}
       {data === undefined && rules.loading && <SkeletonCards cards={3} class="rules" />}
-      {data !== undefined && all.length === 0 && (
+      {data !== undefined && shown.length === 0 && (
         <EmptyState icon="rules" title="No rules">
           <p>Say in words what a camera should look for, and every device watches for it.</p>
           {mayChange && (
@@ -189,7 +203,7 @@ export function RulesPage({ params }: RulesPageProps) {
         </EmptyState>
       )}
       <ul class="rules">
-        {all.map(rule => (
+        {shown.map(rule => (
           <li key={rule.id}>
             <RuleCard
               rule={rule}
@@ -214,11 +228,11 @@ export function RulesPage({ params }: RulesPageProps) {
           key={edited?.id ?? ''}
           rule={edited}
           draft={editing.draft}
-          takenIds={edited === undefined ? all.map(({ id }) => id) : []}
-          index={edited === undefined ? all.length : all.findIndex(({ id }) => id === edited.id)}
+          takenIds={edited === undefined ? shown.map(({ id }) => id) : []}
+          index={edited === undefined ? shown.length : shown.findIndex(({ id }) => id === edited.id)}
           cannot={system.data?.model.cannot ?? []}
           fleet={fleet}
-          others={all}
+          others={shown}
           onOther={other => {
             const pictures = new Set([...other.positiveExamples, params.example ?? ''])
             const positiveExamples = [...pictures].join('\n')

@@ -37,9 +37,11 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
       schema: {
         summary: 'Frames, incidents and device states as they come (server-sent events)',
         description:
-          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: a command of a device and what it answered; `config`: how far a device is from its desired configuration.' +
-          ' `saved-search`: a ' +
-          'frame that a saved search was waiting for. With Last-Event-ID what was missed follows, or `resync`.',
+          'Events `frame`, `incident` and `node`; the data are the objects of /frames, /events and /nodes. `reply`: ' +
+          'a command of a device and what it answered; `config`: how far a device is from its desired ' +
+          'configuration. `saved-search`: a frame that a saved search was waiting for. Limited viewers get the ' +
+          'frames, incidents and devices within their limit, and hits of their own searches there. With ' +
+          'Last-Event-ID what was missed follows, or `resync`.',
       },
     },
     (request, reply) => {

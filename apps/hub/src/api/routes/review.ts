@@ -8,7 +8,7 @@ import { actorOf } from '../actor.ts'
 import { parseFilter } from '../filter.ts'
 import type { LiveFeed } from '../live-feed.ts'
 import { FilterShape, IncidentShape, Limit } from '../shapes.ts'
-import { incidentView } from '../views.ts'
+import { incidentView, iso } from '../views.ts'
 
 const RuleId = Type.String({ minLength: 1, maxLength: 64 })
 const Id = Type.Object({ incident: Type.String({ minLength: 1, maxLength: 64 }) })
@@ -35,6 +35,15 @@ const RecordShape = Type.Object({
   reviewed: Type.Integer({ description: 'Incidents that it raised and that were reviewed.' }),
   confirmed: Type.Integer(),
   precision: Type.Number({ description: 'confirmed / reviewed' }),
+  notes: Type.Array(
+    Type.Object({
+      incident: Type.String(),
+      verdict: Type.Enum([...REVIEW_VERDICTS]),
+      note: Type.String(),
+      at: Type.String({ format: 'date-time' }),
+    }),
+    { description: 'What reviewers wrote with their verdicts, newest first; five at most.' },
+  ),
 })
 
 export interface ReviewParts {
@@ -96,7 +105,11 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (
       },
     },
     async () => ({
-      records: reviews.records().map(each => ({ ...each, precision: each.confirmed / each.reviewed })),
+      records: reviews.records().map(({ notes, ...each }) => ({
+        ...each,
+        precision: each.confirmed / each.reviewed,
+        notes: notes.map(({ at, ...note }) => ({ ...note, at: iso(at) })),
+      })),
     }),
   )
 
@@ -159,7 +172,7 @@ export const reviewRoutes: FastifyPluginAsyncTypebox<ReviewParts> = async (
       labels: store.labels({ rule }, limit ?? 100).map(({ frame, at, ...label }) => ({
         ...label,
         frameId: frame,
-        at: new Date(at).toISOString(),
+        at: iso(at),
       })),
     }),
   )

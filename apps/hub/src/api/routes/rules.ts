@@ -189,13 +189,15 @@ export const ruleRoutes: FastifyPluginAsyncTypebox<RuleParts> = async (
   app.get(
     '/rules/:id',
     {
-      config: { role: 'viewer' },
+      config: { role: 'viewer', limited: true },
       schema: { summary: 'One rule', params: Id, querystring: Format, response: { 200: OneRule } },
     },
-    async ({ params: { id }, query: { format } }, reply) => {
-      if (format !== 'yaml') return viewOne(id, rules.get())
+    async ({ params: { id }, query: { format }, caller }, reply) => {
+      const [rule] = visible([rules.rule(id)], caller)
+      if (rule === undefined) throw fault('API_NOT_FOUND', `there is no rule ${id}`)
+      if (format !== 'yaml') return { ...viewOne(id, rules.get()), rule }
       reply.header('content-type', 'application/yaml; charset=utf-8').serializer(String)
-      return writeRulesFile({ rules: [rules.rule(id)] }) as never
+      return writeRulesFile({ rules: [rule] }) as never
     },
   )
 

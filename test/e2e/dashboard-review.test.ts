@@ -1,0 +1,123 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HubApi } from '../support/api.ts'
+import { chromiumPath, launchChromium } from '../support/browser.ts'
+import { focusIsIn } from '../support/dashboard.ts'
+import { furnish } from '../support/furnished-hub.ts'
+import { type Visitor, visitor } from '../support/people.ts'
+import { type HubHandle, scratch, startHub } from '../support/processes.ts'
+
+const WRITTEN = 'the neighbour, as every morning'
+const TOP_OF_PICTURE = `document.querySelector('.review-picture').getBoundingClientRect().top`
+
+interface Reviewed {
+  readonly events: readonly { readonly review: { verdict: string; note: string | null } | null }[]
+}
+
+const executable = chromiumPath()
+
+describe.skipIf(executable === undefined)('notes on the review page', () => {
+  let space: Awaited<ReturnType<typeof scratch>>
+  let hub: HubHandle
+  let api: HubApi
+  let browser: Browser
+  let visit: Visitor
+  let page: Page
+
+  beforeAll(async () => {
+    space = await scratch()
+    hub = await startHub(space.dir)
+    space.own(hub.program)
+    api = new HubApi(hub.url)
+    await furnish(hub, 'A boat that nobody knows')
+    browser = await launchChromium(executable!)
+    visit = await visitor(browser)
+    page = visit.page
+    await page.goto(`${hub.url}/#/review`)
+    await rows().nth(1).waitFor()
+  })
+
+  afterAll(async () => {
+    await browser?.close()
+    await space?.clean()
+  })
+
+  const rows = () => page.getByRole('list', { name: 'Incidents to review' }).getByRole('button')
+  const field = () => page.getByRole('textbox', { name: /^Note/ })
+  const current = (n: number) => page.locator(`.review-list li:nth-child(${n}) [aria-current=true]`).waitFor()
+  const reviews = async () =>
+    (await api.get<Reviewed>('/events?limit=10')).events.flatMap(({ review }) => review ?? [])
+
+  it('takes a note from the keyboard and sends it with the verdict', async () => {
+    await page.keyboard.press('n')
+    expect(await focusIsIn(page, '.review-note')).toBe(true)
+    // In the field the keys of the page are letters.
+    await page.keyboard.type('cdu')
+    await page.keyboard.press('Escape')
+    expect(await field().inputValue()).toBe('')
+    expect(await focusIsIn(page, '.review-note')).toBe(false)
+    expect(await reviews()).toEqual([])
+
+    await page.keyboard.press('n')
+    await page.keyboard.type(WRITTEN)
+    await page.keyboard.press('Enter')
+    // The picture is back in view, for this verdict and the next.
+    expect(await page.evaluate<number>(TOP_OF_PICTURE)).toBeGreaterThanOrEqual(0)
+    // Held down, Enter must not give a verdict.
+    await page.keyboard.press('Enter')
+    expect(await field().inputValue()).toBe(WRITTEN)
+    expect(await reviews()).toEqual([])
+    await page.keyboard.press('d')
+    await current(2)
+    expect(await reviews()).toEqual([expect.objectContaining({ verdict: 'dismiss', note: WRITTEN })])
+    // The next one has its own.
+    expect(await field().inputValue()).toBe('')
+  })
+
+  it('shows the note in the list and in the record of the rule', async () => {
+    await rows().first().getByText(WRITTEN).waitFor()
+    await rows().first().click()
+    const notes = page.getByRole('list', { name: 'Notes of reviewers' })
+    await notes.getByText(WRITTEN).waitFor()
+    await notes.getByText(/^dismiss, /).waitFor()
+  })
+
+  it('keeps a note that comes after the verdict, and lets it be changed', async () => {
+    await current(1)
+    await page.keyboard.press('n')
+    await page.keyboard.press('End')
+    await page.keyboard.type('; a dog')
+    await page.getByRole('button', { name: 'Keep the note' }).waitFor()
+    await page.keyboard.press('Shift+Enter')
+    await page.keyboard.type('with him')
+    await page.keyboard.press('Enter')
+    await page.getByRole('list', { name: 'Notes of reviewers' }).getByText('; a dog').waitFor()
+    const [review] = await reviews()
+    expect(review).toMatchObject({ verdict: 'dismiss', note: `${WRITTEN}; a dog\nwith him` })
+    // It stays where it was, and nothing is left to keep.
+    await current(1)
+    await page.getByRole('button', { name: 'Keep the note' }).waitFor({ state: 'detached' })
+    // Taken back, the words are still there for the next verdict.
+    await page.keyboard.press('u')
+    await rows().first().getByText('dismiss', { exact: true }).waitFor({ state: 'detached' })
+    expect(await field().inputValue()).toMatch(/^the neighbour/)
+    await page.keyboard.press('c')
+    await current(2)
+    expect((await reviews()).map(({ verdict }) => verdict)).toEqual(['confirm'])
+  })
+
+  it.each([
+    ['light', 1280],
+    ['dark', 1280],
+    ['light', 390],
+    ['dark', 390],
+  ] as const)('fits the page in %s at %d pixels', async (colorScheme, width) => {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 844 })
+    await rows().first().click()
+    await page.getByRole('list', { name: 'Notes of reviewers' }).waitFor()
+    await field().focus()
+    expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(false)
+    expect(visit.complaints).toEqual([])
+  })
+})
