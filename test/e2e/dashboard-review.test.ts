@@ -1,11 +1,11 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { HubApi } from '../support/api.ts'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { HubApi } from '../support/api.ts'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage } from '../support/browser-stage.ts'
 import { focusIsIn } from '../support/dashboard.ts'
 import { furnish } from '../support/furnished-hub.ts'
 import { type Visitor, visitor } from '../support/people.ts'
-import { type HubHandle, scratch, startHub } from '../support/processes.ts'
 
 const WRITTEN = 'the neighbour, as every morning'
 const TOP_OF_PICTURE = `document.querySelector('.review-picture').getBoundingClientRect().top`
@@ -17,29 +17,18 @@ interface Reviewed {
 const executable = chromiumPath()
 
 describe.skipIf(executable === undefined)('notes on the review page', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
+  const stage = BrowserStage.forAllTests(executable)
   let api: HubApi
-  let browser: Browser
   let visit: Visitor
   let page: Page
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
-    api = new HubApi(hub.url)
-    await furnish(hub, 'A boat that nobody knows')
-    browser = await launchChromium(executable!)
-    visit = await visitor(browser)
+    api = stage.api
+    await furnish(stage.hub, 'A boat that nobody knows')
+    visit = await visitor(stage.browser)
     page = visit.page
-    await page.goto(`${hub.url}/#/review`)
+    await page.goto(`${stage.hub.url}/#/review`)
     await rows().nth(1).waitFor()
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
   })
 
   const rows = () => page.getByRole('list', { name: 'Incidents to review' }).getByRole('button')

@@ -1,10 +1,10 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, launchChromium } from '../support/browser.ts'
+import type { Page } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { chromiumPath } from '../support/browser.ts'
+import { BrowserStage } from '../support/browser-stage.ts'
 import { type DashboardView, dashboardViews, show } from '../support/dashboard-views.ts'
 import { firstAdmin, furnish } from '../support/furnished-hub.ts'
 import { PASSWORD, signIn, type Visitor, visitor } from '../support/people.ts'
-import { type HubHandle, scratch, startHub } from '../support/processes.ts'
 
 const PEOPLE = [
   { name: 'lisa', role: 'viewer', scope: ['default/n1/lighthouse'] },
@@ -96,21 +96,16 @@ const KINDS: readonly (readonly [RegExp, string | undefined])[] = [
 const executable = chromiumPath()
 
 describe.skipIf(executable === undefined)('what the dashboard offers', () => {
-  let space: Awaited<ReturnType<typeof scratch>>
-  let hub: HubHandle
-  let browser: Browser
+  const stage = BrowserStage.forAllTests(executable)
   let views: DashboardView[]
 
   beforeAll(async () => {
-    space = await scratch()
-    hub = await startHub(space.dir)
-    space.own(hub.program)
+    const { hub } = stage
     const furnished = await furnish(hub, 'A boat that nobody knows')
     const { token } = await send(hub.url, 'enrollments', { site: 'default', node: 'n1' })
     await send(hub.url, 'enroll', { token, agent: '1.0.0' })
     await send(hub.url, 'enrollments', { site: 'default', node: 'n7' })
     await firstAdmin(hub, 'ada')
-    browser = await launchChromium(executable!)
     views = viewsOf(dashboardViews(furnished, 'a lighthouse'))
     const ada = await enter('ada')
     for (const person of PEOPLE.slice(0, 3)) await post(ada.page, 'users', { ...person, password: PASSWORD })
@@ -122,15 +117,10 @@ describe.skipIf(executable === undefined)('what the dashboard offers', () => {
     await ada.context.close()
   })
 
-  afterAll(async () => {
-    await browser?.close()
-    await space?.clean()
-  })
-
   /** In a browser of their own. */
   async function enter(name: Name): Promise<Visitor> {
-    const visit = await visitor(browser)
-    await visit.page.goto(hub.url)
+    const visit = await visitor(stage.browser)
+    await visit.page.goto(stage.hub.url)
     await signIn(visit.page, name)
     return visit
   }
@@ -148,7 +138,9 @@ describe.skipIf(executable === undefined)('what the dashboard offers', () => {
         const table = OFFERED[view.name]
         const people = OPENED[view.name] ?? Object.values(table!).flat()
         if (!people.includes(name)) continue
-        await show(page, hub.url, view)
+        // Loaded anew it says when everything has come.
+        await page.goto('about:blank')
+        await show(page, stage.hub.url, view)
         await page.waitForLoadState('networkidle')
         if (table !== undefined) {
           const expected = Object.keys(table).filter(action => table[action]!.includes(name))

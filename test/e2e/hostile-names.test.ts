@@ -44,6 +44,8 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
     await signIn(page, 'ada')
     const shown: string[] = []
     for (const view of dashboardViews(furnished, HOSTILE)) {
+      // Loaded anew it says when everything has come.
+      await page.goto('about:blank')
       await show(page, stage.hub.url, view)
       await page.waitForLoadState('networkidle').catch(() => {})
       const found = await page.evaluate<Found>(FOUND)

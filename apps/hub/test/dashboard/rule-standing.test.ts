@@ -57,7 +57,7 @@ test('reach, pictures and record are told in words', () => {
   ])
   expect(reachText({ devices: 1, cameras: 3 })).toBe('Reaches 3 cameras on 1 device')
   expect(reachText({ devices: 0, cameras: 0 })).toBe('Reaches no camera so far')
-  expect(recordText({ rule: 'fire', reviewed: 12, confirmed: 9 })).toMatch(
+  expect(recordText({ rule: 'fire', reviewed: 12, confirmed: 9, notes: [] })).toMatch(
     /^9 of 12 reviewed incidents confirmed: precision 75\s?%$/,
   )
 })
