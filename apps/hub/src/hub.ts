@@ -166,10 +166,8 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
     clock,
     log,
   })
-  const health = new FleetHealth({
-    ...{ ingest, shadow, rules: ruleParts.distributor, clock },
-    known: store.nodes(),
-  })
+  const known = store.nodes()
+  const health = new FleetHealth({ ingest, shadow, rules: ruleParts.distributor, clock, known })
   greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))

@@ -1,6 +1,7 @@
 import type { Caller } from '../auth/caller.ts'
+import type { replyEvent } from './routes/device-commands.ts'
+import type { configEvent } from './routes/device-config.ts'
 import type { savedSearchView } from './routes/saved-searches.ts'
-import type { configEvent, replyEvent } from './routes/shadow.ts'
 import { type frameView, type incidentView, limitNode, type nodeView } from './views.ts'
 
 /** What the live feed says: each kind of event, with its data. */

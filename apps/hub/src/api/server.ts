@@ -34,10 +34,13 @@ import type { TlsKeeper } from '../tls/tls-keeper.ts'
 import { installErrorHandling } from './errors.ts'
 import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
+import { feedLive } from './live-source.ts'
 import { installRateLimit } from './rate-limit.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
+import { deviceCommandRoutes } from './routes/device-commands.ts'
+import { deviceConfigRoutes } from './routes/device-config.ts'
 import { deviceStatsRoutes } from './routes/device-stats.ts'
 import { type DeviceRouteParts, deviceRoutes } from './routes/devices.ts'
 import { driftRoutes } from './routes/drift.ts'
@@ -57,15 +60,12 @@ import { ruleFleetRoutes } from './routes/rule-fleet.ts'
 import { rulePackRoutes } from './routes/rule-packs.ts'
 import { ruleVersionRoutes } from './routes/rule-versions.ts'
 import { ruleRoutes } from './routes/rules.ts'
-import { savedSearchView } from './routes/saved-searches.ts'
 import { sessionRoutes } from './routes/session.ts'
-import { configEvent, replyEvent, shadowRoutes } from './routes/shadow.ts'
 import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
 import { userRoutes } from './routes/users.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
-import { frameView, incidentView, nodeView } from './views.ts'
 
 const DASHBOARD_DIR = fileURLToPath(new URL('../../dashboard/dist/', import.meta.url))
 
@@ -137,7 +137,7 @@ export class HttpApi implements Service {
     const { settings, log, tls } = this.#options
     const app = await this.#build()
     this.#app = app
-    const offLive = this.#feedLive()
+    const offLive = feedLive(this.#live, this.#options.parts)
     const offTls = isSecure(app.server) ? tls.attach(app.server) : () => {}
     this.#detach = () => {
       offLive()
@@ -208,7 +208,8 @@ export class HttpApi implements Service {
         await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(deviceStatsRoutes, { history: parts.history, clock: parts.clock })
-        await api.register(shadowRoutes, { shadow, commands, store, audit: parts.audit })
+        await api.register(deviceConfigRoutes, { shadow, audit: parts.audit })
+        await api.register(deviceCommandRoutes, { commands, store, audit: parts.audit })
         await api.register(ruleRoutes, { rules, store, maxBodyBytes: settings.maxBodyBytes })
         await api.register(exampleRoutes, { rules, examples: ruleParts.examples, model })
         await api.register(ruleVersionRoutes, { rules, history: ruleParts.history })
@@ -270,36 +271,6 @@ export class HttpApi implements Service {
           .type('text/plain')
           .send('The dashboard is not built: run npm run build.\nThe API is at /api/v1.\n'),
       )
-    }
-  }
-
-  /** What is stored goes out to the browsers that watch. */
-  #feedLive(): () => void {
-    const { ingest, store, shadow, commands, health, saved } = this.#options.parts
-    const live = this.#live
-    const offStored = ingest.on('stored', result => {
-      if (!live.wanted) return
-      for (const frame of result.frames) live.send('frame', frameView(frame))
-      for (const incident of result.incidents) live.send('incident', incidentView(incident, store))
-    })
-    const offNode = ingest.on('node', node => live.send('node', nodeView(node, store, health)))
-    const offReply = commands.onChange((address, row) =>
-      live.send('reply', replyEvent(address, row, commands)),
-    )
-    const offConfig = shadow.onChange(address => {
-      live.send('config', configEvent(address, shadow))
-      const node = store.node(address.site, address.node)
-      if (node !== undefined) live.send('node', nodeView(node, store, health))
-    })
-    const offSaved = saved.onHit(({ search, frame, similarity }) =>
-      live.send('saved-search', { search: savedSearchView(search), frame: frameView(frame), similarity }),
-    )
-    return () => {
-      offSaved()
-      offStored()
-      offNode()
-      offReply()
-      offConfig()
     }
   }
 }

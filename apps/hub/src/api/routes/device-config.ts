@@ -1,24 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import {
-  type Address,
-  COMMANDS,
-  CommandReply,
-  DesiredConfig,
-  fault,
-  NAME_PATTERN,
-  ReportedConfig,
-  redacted,
-} from '@sightline/core'
+import { type Address, DesiredConfig, NAME_PATTERN, ReportedConfig, redacted } from '@sightline/core'
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { type Commands, MAX_EXPIRY_MS } from '../../fleet/commands.ts'
-import type { CommandRow, ConfigDocument } from '../../fleet/fleet-tables.ts'
+import type { ConfigDocument } from '../../fleet/fleet-tables.ts'
 import { DRIFT_STATES } from '../../fleet/health.ts'
 import type { ConfigTarget, Shadow } from '../../fleet/shadow.ts'
 import type { AuditLog } from '../../store/audit-log.ts'
-import type { RecordStore } from '../../store/record-store.ts'
 import { actorOf } from '../actor.ts'
-import { Limit } from '../shapes.ts'
 import { iso } from '../views.ts'
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
@@ -59,28 +47,15 @@ const ConfigBody = Type.Object(
 )
 type ConfigBody = Static<typeof ConfigBody>
 
-const CommandShape = Type.Object({
-  id: Type.String(),
-  command: Type.String(),
-  args: Settings,
-  actor: Type.String(),
-  issuedAt: Time,
-  expiresAt: Time,
-  status: Type.Enum(['sent', 'expired', 'accepted', 'progress', 'done', 'failed']),
-  replies: Type.Array(Type.Object({ ...CommandReply.properties, hasResult: Type.Optional(Type.Boolean()) })),
-})
-
-export interface ShadowRouteParts {
+export interface DeviceConfigRouteParts {
   readonly shadow: Shadow
-  readonly commands: Commands
-  readonly store: Pick<RecordStore, 'node'>
   readonly audit: Pick<AuditLog, 'record'>
 }
 
-/** What the hub decides for its devices, and what they make of it. */
-export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
+/** Settings that the hub decides for its devices, and what they make of them. */
+export const deviceConfigRoutes: FastifyPluginAsyncTypebox<DeviceConfigRouteParts> = async (
   app,
-  { shadow, commands, store, audit },
+  { shadow, audit },
 ) => {
   const put = async (target: ConfigTarget, request: FastifyRequest, { settings, version }: ConfigBody) => {
     const actor = actorOf(request)
@@ -88,7 +63,7 @@ export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
     await audit.record({
       actor,
       action: target.node === undefined ? 'site.configured' : 'device.configured',
-      subject: subjectOf(target),
+      subject: target.node === undefined ? target.site : `${target.site}/${target.node}`,
       // Values may be secrets; the history of the document has them.
       detail: { version: document.version, settings: Object.keys(document.settings).join(' ').slice(0, 200) },
     })
@@ -176,77 +151,6 @@ export const shadowRoutes: FastifyPluginAsyncTypebox<ShadowRouteParts> = async (
     },
     async ({ params }) => ({ changes: shadow.history(params).map(documentView) }),
   )
-  app.post(
-    '/devices/:site/:node/commands',
-    {
-      config: { role: 'operator' },
-      schema: {
-        summary: 'Have a device do something, once',
-        description: 'Its replies come as `reply` events of /live and stand in the list of commands.',
-        params: DevicePath,
-        body: Type.Object(
-          {
-            command: Type.Enum([...COMMANDS]),
-            args: Type.Optional(Settings),
-            expiresInSeconds: Type.Optional(
-              Type.Integer({
-                minimum: 1,
-                maximum: MAX_EXPIRY_MS / 1000,
-                description: 'A device that is away for so long never does it; 300 by default.',
-              }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
-        response: { 202: CommandShape },
-      },
-    },
-    async (request, reply) => {
-      const { params } = request
-      requireKnown(store, params)
-      const { command, args = {}, expiresInSeconds } = request.body
-      const expiryMs = expiresInSeconds === undefined ? undefined : expiresInSeconds * 1000
-      const actor = actorOf(request)
-      const row = await commands.send(params, { command, args, expiryMs, actor })
-      const detail = { command, id: row.command.id }
-      await audit.record({ actor, action: 'device.commanded', subject: subjectOf(params), detail })
-      return reply.status(202).send(commandView(row, commands))
-    },
-  )
-  app.get(
-    '/devices/:site/:node/commands',
-    {
-      config: { role: 'viewer' },
-      schema: {
-        summary: 'The newest commands of a device, newest first, without the results',
-        params: DevicePath,
-        querystring: Type.Object({ limit: Limit(50, 200) }),
-        response: { 200: Type.Object({ commands: Type.Array(CommandShape) }) },
-      },
-    },
-    async ({ params, query }) => ({
-      commands: commands
-        .list(params, query.limit ?? 50)
-        .map(row => withoutResults(commandView(row, commands))),
-    }),
-  )
-  app.get(
-    '/devices/:site/:node/commands/:id',
-    {
-      config: { role: 'operator' },
-      schema: {
-        summary: 'A command with its replies and its result',
-        params: Type.Object({ ...DevicePath.properties, id: Type.String({ maxLength: 64 }) }),
-        response: { 200: CommandShape },
-      },
-    },
-    async ({ params }) => commandView(commands.get(params, params.id), commands),
-  )
-}
-
-/** As a live event: pictures and logs are fetched by whoever wants them. */
-export function replyEvent(address: Address, row: CommandRow, commands: Commands) {
-  return { ...address, ...withoutResults(commandView(row, commands)) }
 }
 
 export function configEvent({ site, node }: Address, shadow: Shadow) {
@@ -274,33 +178,4 @@ function documentView(document: ConfigDocument | undefined) {
 
 function blackedOut(settings: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return redacted(settings) as Record<string, unknown>
-}
-
-function commandView(row: CommandRow, commands: Commands) {
-  const { id, command, args, issuedAt, expiresAt } = row.command
-  return {
-    id,
-    command,
-    args,
-    actor: row.actor,
-    issuedAt: iso(issuedAt),
-    expiresAt: iso(expiresAt),
-    status: commands.statusOf(row),
-    replies: [...row.replies] as (CommandReply & { hasResult?: boolean })[],
-  }
-}
-
-function withoutResults(view: ReturnType<typeof commandView>) {
-  const replies = view.replies.map(({ result, ...rest }) =>
-    result === undefined ? rest : { ...rest, hasResult: true },
-  )
-  return { ...view, replies }
-}
-
-function subjectOf({ site, node }: ConfigTarget): string {
-  return node === undefined ? site : `${site}/${node}`
-}
-
-function requireKnown(store: Pick<RecordStore, 'node'>, { site, node }: Address): void {
-  if (store.node(site, node) === undefined) throw fault('API_NOT_FOUND', `${site}/${node} has never reported`)
 }
