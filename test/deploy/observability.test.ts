@@ -48,7 +48,7 @@ afterAll(() => clean())
 describe('metrics of a hub and an agent at work', () => {
   it.each(['prometheus/alerts.yml', 'grafana/sightline.json'])('have every name in %s', async file => {
     const used = new Set((await readFile(join(ROOT, 'deploy', file), 'utf8')).match(METRIC))
-    const known = new Set([PAGES.hub, PAGES.agent].flatMap(names))
+    const known = new Set([PAGES.hub, PAGES.agent].flatMap(page => [...names(page), ...declared(page)]))
     expect(used.size).toBeGreaterThan(5)
     expect([...used].filter(name => !known.has(name))).toEqual([])
   })
@@ -144,6 +144,11 @@ async function output(program: Program): Promise<string> {
 /** Series of a metrics page, by name; of histograms `_bucket`, `_sum` and `_count`. */
 function names(page: string): string[] {
   return [...page.matchAll(/^([a-z0-9_]+)[{ ]/gm)].map(([, name]) => name!)
+}
+
+/** With those that have no value here, as the temperature of a virtual machine. */
+function declared(page: string): string[] {
+  return [...page.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!)
 }
 
 async function freePort(): Promise<number> {

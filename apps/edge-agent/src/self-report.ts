@@ -5,6 +5,7 @@ import type { Metrics } from './metrics.ts'
 import type { RuleCache } from './moderation/rule-cache.ts'
 import type { Outbox } from './outbox/outbox.ts'
 import type { AgentSettings } from './settings.ts'
+import { hottestZoneC } from './temperature.ts'
 import type { SelfReport } from './uplink/uplink.ts'
 
 /** The state holds no more names. */
@@ -50,6 +51,7 @@ export function selfReport({ version, settings, parts, group, configVersion, upt
     },
     stats: () => {
       const { records, bytes, dropped, droppedEvents, droppedThumbnails } = outbox.counts
+      const temperatureC = hottestZoneC()
       return {
         uptimeSeconds: uptimeMs() / 1000,
         framesSeen: metrics.framesSeen,
@@ -68,6 +70,7 @@ export function selfReport({ version, settings, parts, group, configVersion, upt
         actionsFailed: metrics.actionsFailed,
         actionsDropped: metrics.actionsDropped,
         rssBytes: process.memoryUsage.rss(),
+        ...(temperatureC === undefined ? {} : { temperatureC }),
         cameras: cameras.statuses(),
       }
     },

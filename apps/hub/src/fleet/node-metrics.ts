@@ -51,6 +51,11 @@ export function observeNodes({ registry, nodes, version }: NodeMetricsOptions): 
     'Of those, cameras that give no frames.',
     ({ state }) => state?.cameras.filter(({ status }) => status === 'failed').length ?? null,
   )
+  perNode(
+    'temperature_celsius',
+    'Hottest zone of the device; none where none is measured.',
+    ({ stats }) => stats?.temperatureC ?? null,
+  )
   perNode('outbox_records', 'What the device still has to send.', ({ stats }) => stats?.outboxRecords ?? null)
   perNode('outbox_bytes', 'Their disk space.', ({ stats }) => stats?.outboxBytes ?? null)
   perNode(

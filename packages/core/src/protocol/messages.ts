@@ -179,6 +179,13 @@ export const NodeStats = Type.Object(
     actionsFailed: Type.Optional(Count),
     actionsDropped: Type.Optional(Count),
     rssBytes: Count,
+    temperatureC: Type.Optional(
+      Type.Number({
+        minimum: -50,
+        maximum: 200,
+        description: 'Of the hottest zone; absent where none is measured.',
+      }),
+    ),
     cameras: Type.Array(CameraStatus, { maxItems: 256 }),
   },
   { additionalProperties: false },

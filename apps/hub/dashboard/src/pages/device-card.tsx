@@ -124,6 +124,9 @@ export function DeviceCard({ node, now, frames, hub }: DeviceCardProps) {
               {count(stats.framesEmbedded)} embedded, {count(stats.framesFailed)} failed
             </Fact>
             <Fact name="Memory">{bytes(stats.rssBytes)}</Fact>
+            {stats.temperatureC !== undefined && (
+              <Fact name="Temperature">{Math.round(stats.temperatureC)} °C</Fact>
+            )}
             <Fact name="Running for">{duration(stats.uptimeSeconds * 1000)}</Fact>
           </>
         )}
