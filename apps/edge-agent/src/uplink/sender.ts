@@ -53,7 +53,7 @@ interface Unit {
 }
 
 const MAX_SKIPPED_RANGES = 1024
-/** Gaps that events of the backlog may make by going before its frames; the hub refuses a session with thousands. */
+/** Gaps at the hub, which takes 4096, before events no longer overtake old frames, and what was skipped is told first. */
 const MAX_GAPS = 200
 const MAX_SILENCE_DOUBLINGS = 3
 
@@ -206,8 +206,11 @@ export class Sender {
     if (frames.length > 0) return this.#sendFrames(frames, true) > 0
     if (this.#draining || !this.#roomForBacklog()) return false
     const old = { from: 1, below: this.#liveFrom, except: this.#inFlight }
+    const crowded = this.#stored.ranges.length >= MAX_GAPS
+    if (crowded && this.#sendSkipped()) return true
     const oldEvent = outbox.event(old)
-    if (oldEvent !== undefined && this.#mayGoAhead(oldEvent.seq, old)) return this.#sendEvent(oldEvent, false)
+    if (oldEvent !== undefined && !(crowded && this.#isOvertaking(oldEvent, old)))
+      return this.#sendEvent(oldEvent, false)
     if (nowMs < this.#replayFromMs) return false
     const backlog = outbox.frames(old, size)
     if (backlog.length === 0) return this.#sendSkipped()
@@ -216,11 +219,9 @@ export class Sender {
     return true
   }
 
-  /** An event goes before the frames of the backlog, until that has made so many gaps that they go in turn. */
-  #mayGoAhead(seq: number, old: Selection): boolean {
-    if (this.#stored.ranges.length < MAX_GAPS) return true
+  #isOvertaking({ seq }: OutgoingEvent, old: Selection): boolean {
     const [oldest] = this.#options.outbox.frames(old, { limit: 1, maxBytes: 1 })
-    return oldest === undefined || seq < oldest.item.seq
+    return oldest !== undefined && oldest.item.seq < seq
   }
 
   /** Asked anew each time: the acknowledgement of a message shortens the pause after it, when the line was taken for too thin. */

@@ -35,6 +35,8 @@ export class TestBroker {
   /** Acknowledge everything as it comes. */
   acking = false
   stored: SeqSet = EMPTY_SEQ_SET
+  /** That there were at one time. */
+  mostGaps = 0
   session = ''
   #aedes: Aedes | undefined
   #server: Server | undefined
@@ -132,6 +134,7 @@ export class TestBroker {
       this.stored,
       arrivals.map(({ seq }) => [seq, seq]),
     )
+    this.mostGaps = Math.max(this.mostGaps, this.stored.ranges.length)
     if (this.acking) void this.acknowledge()
   }
 }

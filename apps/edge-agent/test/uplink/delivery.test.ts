@@ -264,16 +264,37 @@ describe('delivery', () => {
     bench.broker.acking = true
     await bench.broker.start()
     await bench.online()
-    let gaps = 0
     while (bench.records > 0) {
       await bench.clock.advance(100)
       await until(() => bench.records === 2 * COUNT - bench.broker.arrivals.length)
-      gaps = Math.max(gaps, bench.broker.stored.ranges.length)
     }
     const kinds = bench.broker.arrivals.map(({ kind }) => kind)
     expect(kinds.slice(0, 100)).toEqual(Array(100).fill('event'))
-    expect(gaps).toBeLessThanOrEqual(256)
+    expect(bench.broker.mostGaps).toBeGreaterThanOrEqual(200)
+    expect(bench.broker.mostGaps).toBeLessThanOrEqual(256)
     expect(bench.broker.seqs).toHaveLength(2 * COUNT)
+  })
+
+  it('tells in time what was dropped between the events that it kept', async () => {
+    await bench.broker.stop()
+    await bench.resize(250_000)
+    bench.uplink = bench.make({ ...SETTINGS, ackTimeoutSeconds: 3600 })
+    await bench.uplink.start()
+    const COUNT = 320
+    for (let i = 0; i < COUNT; i++)
+      await bench.outbox.append(frameRecord({ vector: new Float32Array(750) }), () => [incidentStep()])
+    const kept = bench.records
+    expect(kept).toBeGreaterThan(COUNT)
+    bench.broker.acking = true
+    await bench.broker.start()
+    await bench.online()
+    while (bench.records > 0) {
+      await bench.clock.advance(100)
+      await until(() => bench.records === kept - bench.broker.arrivals.length)
+    }
+    expect(bench.broker.mostGaps).toBeGreaterThanOrEqual(200)
+    expect(bench.broker.mostGaps).toBeLessThanOrEqual(256)
+    expect(bench.broker.stored).toEqual({ upTo: 2 * COUNT, ranges: [] })
   })
 
   it('forgets what an ack names of a message, and sends only the rest again', async () => {
