@@ -54,7 +54,7 @@ export function brokenStreams({
     const { quarantined } = (await hub.api.get<{ ingest: { quarantined: number } }>('/system')).ingest
     const latency = `good agents' ack p99 ${fleet.latencyMs(99).toFixed(0)} ms`
     await stage.over()
-    const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
+    const rss = `hub memory at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
     const scenario = `${streams} broken streams, seed ${seed}`
     const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })
     return [{ ...row, notes: `0 crashes; ${quarantined} payloads quarantined; ${latency}; ${rss}` }]

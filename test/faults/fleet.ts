@@ -45,7 +45,7 @@ export function fleetAtWork({
     await hub.start()
     await stage.delivered()
     await stage.over()
-    const rss = `hub RSS ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB, ${memory.slopeMibPerMinute.toFixed(1)} MiB/min`
+    const rss = `hub memory ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB, ${memory.slopeMibPerMinute.toFixed(1)} MiB/min`
     const scenario = `${agents} agents x ${PER_SECOND}/s x ${seconds} s`
     const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })
     return [{ ...row, notes: `${times}; ${rss}; SIGTERM under load ${stopMs} ms` }]

@@ -71,7 +71,7 @@ export function slowloris({ long, progress = () => {} }: ScenarioOptions): Promi
       slow.close()
       await stage.over()
       const sockets = MUTE + 6 * DRIBBLING
-      const rss = `hub RSS at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
+      const rss = `hub memory at most ${(memory.peakBytes / 2 ** 20).toFixed(0)} MiB`
       const full = `good agents in after ${(Math.max(...fullMs) / 1000).toFixed(1)} s`
       const scenario = `${sockets} slow sockets, ${rounds} times`
       const row = await audit({ scenario, ledger: ledger.path, dataDir: hub.dataDir })

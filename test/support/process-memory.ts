@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 
-/** Resident memory of another process, in bytes; undefined where there is no /proc. */
-export function rssBytesOf(pid: number): number | undefined {
+/**
+ * Resident memory of another process without the files that it maps, in bytes; undefined where there is no /proc. Of a
+ * store in LMDB every page that was touched counts as resident until the kernel wants it back, and on a tmpfs as shared memory.
+ */
+export function ownBytesOf(pid: number): number | undefined {
   try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    const kilobytes = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
     return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
   } catch {
     return undefined
@@ -17,7 +20,7 @@ export class MemoryWatch {
 
   constructor(pid: number) {
     const look = () => {
-      const bytes = rssBytesOf(pid)
+      const bytes = ownBytesOf(pid)
       if (bytes !== undefined) this.#samples.push({ atMs: performance.now(), bytes })
     }
     look()
