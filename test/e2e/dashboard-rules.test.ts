@@ -117,6 +117,10 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
 
   it('says why a file is no picture, and keeps the rule', async () => {
     await tab.open('rules')
+    // By then the page has all that it loads.
+    await cardOf('Coffee')
+      .getByText(/^Reaches \d+ cameras? on 1 device/)
+      .waitFor()
     await page.getByRole('button', { name: 'Edit Coffee', exact: true }).click()
     const pictures = page.getByRole('region', { name: 'Example pictures' })
     await pictures
