@@ -17,7 +17,7 @@ export function RulesSummary({ rules, rollOut, current }: RulesSummaryProps) {
   const { inForce, devices, unsent } = rollOut
   return (
     <>
-      <p class="page-sub">
+      <p class="page-sub rules-summary">
         Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
         <span role="status">
           {current &&

@@ -1,5 +1,5 @@
 import { reachOf } from '@sightline/core/moderation/audience.js'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import type { Rule, RulesDocument } from '../api-types.ts'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
@@ -40,21 +40,31 @@ export function RulesPage({ params }: RulesPageProps) {
   const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
   const [open, setOpen] = useState<'packs' | 'history' | 'import'>()
   const [showRollOut, setShowRollOut] = useState(false)
-  const { nodes } = useLive()
+  const live = useLive()
   const { can, scope } = useSession()
   const mayChange = can('operator')
   // Records, lessons and history are of all cameras.
   const all = scope === null
-  const { data } = rules
-  const lessons = useResource(all && data ? `learning ${data.version}` : undefined, signal =>
+  const loaded = rules.data
+  const lessons = useResource(all && loaded ? `learning ${loaded.version}` : undefined, signal =>
     learnt(api, signal),
   )
-  const records = useResource(all && data ? `records ${data.version}` : undefined, signal =>
+  const records = useResource(all && loaded ? `records ${loaded.version}` : undefined, signal =>
     ruleRecords(api, signal),
   )
-  const { targets, current } = useRuleTargets(data?.version)
+  const { targets, current, awaited } = useRuleTargets(loaded?.version)
   const standings = rollOut(targets)
-  const fleet = fleetPlaces(targets, nodes)
+  const fleet = fleetPlaces(targets, live.nodes)
+  // Cards that grow while they are read move their buttons away from under the hand: they come when all is there that
+  // belongs on them, and stay.
+  const complete = useRef(false)
+  complete.current ||=
+    loaded !== undefined &&
+    !awaited &&
+    !lessons.loading &&
+    !records.loading &&
+    (live.loaded || live.error !== undefined || live.state === 'lost')
+  const data = complete.current ? loaded : undefined
 
   const close = () => {
     setEditing(undefined)
@@ -117,7 +127,7 @@ export function RulesPage({ params }: RulesPageProps) {
         <div>
           <h1>Rules</h1>
           {data === undefined ? (
-            <p class="page-sub">What the cameras look for</p>
+            <p class="page-sub rules-summary">What the cameras look for</p>
           ) : (
             <RulesSummary rules={data} rollOut={standings} current={current} />
           )}
@@ -161,7 +171,9 @@ export function RulesPage({ params }: RulesPageProps) {
           </button>
         )}
       </header>
-      <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
+      {data !== undefined && (
+        <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
+      )}
       {open === 'packs' && <RulePacksDialog onAdded={rules.reload} onClose={() => setOpen(undefined)} />}
       {open === 'history' && data !== undefined && (
         <RuleHistoryDialog
@@ -191,7 +203,7 @@ export function RulesPage({ params }: RulesPageProps) {
       {data === undefined && rules.error !== undefined && (
         <ErrorState error={rules.error} onRetry={rules.reload} />
       )}
-      {data === undefined && rules.loading && <SkeletonCards cards={3} class="rules" />}
+      {data === undefined && rules.error === undefined && <SkeletonCards cards={3} class="rules" />}
       {data !== undefined && shown.length === 0 && (
         <EmptyState icon="rules" title="No rules">
           <p>Say in words what a camera should look for, and every device watches for it.</p>
