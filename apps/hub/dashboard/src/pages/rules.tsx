@@ -1,5 +1,5 @@
 import { reachOf } from '@sightline/core/moderation/audience.js'
-import { useRef, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import type { Rule, RulesDocument } from '../api-types.ts'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
@@ -9,7 +9,7 @@ import { idFrom, type RuleForm } from '../rule-form.ts'
 import { examplesText, fleetPlaces, learntText, reachText, recordText, rollOut } from '../rule-standing.ts'
 import { ALL_RULES_FILE, learnt, ruleRecords } from '../rules-api.ts'
 import { useRules } from '../rules-context.ts'
-import { useLive, useResource, useServices } from '../services.ts'
+import { useComplete, useLive, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { useRuleTargets } from '../use-rule-targets.ts'
 import { RuleCard } from './rule-card.tsx'
@@ -55,16 +55,12 @@ export function RulesPage({ params }: RulesPageProps) {
   const { targets, current, awaited } = useRuleTargets(loaded?.version)
   const standings = rollOut(targets)
   const fleet = fleetPlaces(targets, live.nodes)
-  // Cards that grow while they are read move their buttons away from under the hand: they come when all is there that
-  // belongs on them, and stay.
-  const complete = useRef(false)
-  complete.current ||=
+  const complete = useComplete(
     loaded !== undefined &&
-    !awaited &&
-    !lessons.loading &&
-    !records.loading &&
-    (live.loaded || live.error !== undefined || live.state === 'lost')
-  const data = complete.current ? loaded : undefined
+      ![awaited, lessons.awaited, records.awaited].includes(true) &&
+      (live.loaded || live.error !== undefined || live.state === 'lost'),
+  )
+  const data = complete ? loaded : undefined
 
   const close = () => {
     setEditing(undefined)
@@ -74,7 +70,8 @@ export function RulesPage({ params }: RulesPageProps) {
   }
   const published = (document: RulesDocument) => {
     rules.replace(document)
-    setShowRollOut(true)
+    // Not after a switch among the cards: the table would push the next switch away from under the hand.
+    if (editing !== undefined || open !== undefined) setShowRollOut(true)
   }
   const save = async (change: Change, base: RulesDocument | undefined = data) => {
     if (base === undefined) return
@@ -171,6 +168,13 @@ export function RulesPage({ params }: RulesPageProps) {
           </button>
         )}
       </header>
+      {data !== undefined && standings.unsent.length > 0 && (
+        <ul class="remarks hint">
+          {standings.unsent.map(remark => (
+            <li key={remark}>{remark}</li>
+          ))}
+        </ul>
+      )}
       {data !== undefined && (
         <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
       )}
