@@ -76,6 +76,7 @@ describe('pages', () => {
 
   test.each([
     ['time decay', { timeDecay: { halfLifeHours: 100 } }],
+    ['a half-life of next to nothing', { timeDecay: { halfLifeHours: Number.MIN_VALUE } }],
     ['variety', { diversity: { lambda: 0.6 } }],
     ['a filter and a score', { filter: { camera: 'yard' }, minScore: 0.3 }],
   ])('with %s repeat nothing', async (_name, how) => {
