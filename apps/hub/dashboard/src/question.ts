@@ -2,6 +2,17 @@ import type { Question, SavedQuestion, SearchRequest } from './api-types.ts'
 import { splitWords } from './minus-terms.ts'
 import { lastingFilter, type SearchQuery } from './search-query.ts'
 
+/** As the hub takes them. */
+const MAX_TEXT = 2000
+const MAX_UNWANTED = 31
+
+/** Why words cannot be searched for; undefined when they can. */
+export function wordsFault(text: string): string | undefined {
+  if (text.length > MAX_TEXT) return `Say it in fewer words: at most ${MAX_TEXT} letters are searched for.`
+  if (splitWords(text).unwanted.length <= MAX_UNWANTED) return undefined
+  return `Drop some of the words with a minus: at most ${MAX_UNWANTED} are taken away.`
+}
+
 /** What the words or the frame in an address ask; undefined: nothing. */
 export function subjectOf({
   text,

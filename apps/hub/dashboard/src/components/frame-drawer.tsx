@@ -12,7 +12,7 @@ import { FrameMatch } from './frame-match.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
-import { ErrorState } from './states.tsx'
+import { ErrorState, MissingFrame } from './states.tsx'
 import { Thumbnail } from './thumbnail.tsx'
 
 export interface FrameDrawerProps {
@@ -32,7 +32,8 @@ export function FrameDrawer({ id, known, onStep, onClose }: FrameDrawerProps) {
   return (
     <Modal title={frame?.camera ?? 'Frame'} class="drawer" onClose={onClose}>
       {frame !== undefined && <FrameDetail frame={frame} onStep={onStep} />}
-      {frame === undefined && loaded.error !== undefined && (
+      {frame === undefined && loaded.error?.status === 404 && <MissingFrame />}
+      {frame === undefined && loaded.error !== undefined && loaded.error.status !== 404 && (
         <ErrorState error={loaded.error} onRetry={loaded.reload} />
       )}
       {frame === undefined && loaded.loading && <div class="skeleton-picture" aria-busy="true" />}
