@@ -126,6 +126,50 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await page.locator('li[aria-posinset="1"]').waitFor()
   })
 
+  it('begins another answer at the top, and leads the keyboard from card to card', async () => {
+    await tab.open('search?text=a%20boat')
+    await settled()
+    await page.evaluate('scrollTo(0, 600)')
+    await page.locator('.frame-similar').first().focus()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('li[aria-posinset="2"] .frame-similar:focus').waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.locator('li[aria-posinset="6"] .frame-similar:focus').waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/like=/)
+    // The card that was asked from is no hit: the focus is on what begins.
+    await page.getByRole('heading', { name: 'Best matches' }).and(page.locator(':focus')).waitFor()
+    await page.waitForFunction('scrollY === 0')
+    await searchFor(page, '-people')
+    await page.waitForURL(/like=.*text=-people|text=-people.*like=/)
+    await page.getByText('More like this', { exact: true }).waitFor()
+    expect(await page.getByText('Say also what to look for').count()).toBe(0)
+    // The frame that is searched by has no picture to be shown in the box.
+    tab.pardon(text => text.startsWith('Failed to load resource') && text.includes('404'))
+  })
+
+  it('lets no picture that was slow to read take the place of what was asked since', async () => {
+    await tab.open('')
+    await page.evaluate(`{
+      const read = createImageBitmap
+      window.createImageBitmap = file => new Promise(done => { window.goOn = () => done(read(file)) })
+      const revoke = URL.revokeObjectURL
+      URL.revokeObjectURL = url => { window.dropped = true; revoke.call(URL, url) }
+    }`)
+    const png =
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    await page
+      .locator('input[type="file"]')
+      .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
+    await page.waitForFunction('window.goOn !== undefined')
+    await searchFor(page, 'a boat')
+    await settled()
+    await page.evaluate('goOn()')
+    await page.waitForFunction('window.dropped')
+    expect(new URL(page.url()).hash).toBe('#/search?text=a+boat')
+    expect(await page.locator('.subject').count()).toBe(0)
+  })
+
   it('says in words why a frame is a hit, and that its picture was not kept', async () => {
     await tab.open('search?text=a%20boat%20-people')
     await settled()

@@ -24,6 +24,6 @@ export function onlyTakesAway(text: string): boolean {
 
 /** The text that `splitWords` reads as these words. */
 export function joinWords({ wanted, unwanted }: SearchWords): string {
-  const terms = unwanted.map(term => (/[\s"-]/.test(term) ? `-"${term}"` : `-${term}`))
+  const terms = unwanted.map(term => (/\s|^["-]/.test(term) ? `-"${term}"` : `-${term}`))
   return [wanted, ...terms].filter(part => part !== '').join(' ')
 }

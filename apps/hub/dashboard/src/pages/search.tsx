@@ -70,9 +70,10 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
   usePictureUrls({ onPicture: searchPicture, onFailure: setPictureFault })
 
   const asked = byPicture === undefined ? subjectOf(query) : { image: byPicture.blob }
-  const standing = byPicture === undefined ? standingQuestion(query) : undefined
+  const tooMuch = wordsFault(query.text)
+  const standing = byPicture === undefined && tooMuch === undefined ? standingQuestion(query) : undefined
   const suggested = `${onlyTakesAway(query.text) ? 'More like a frame ' : ''}${query.text}`.slice(0, 200)
-  const fault = wordsFault(query.text) ?? pictureFault
+  const fault = tooMuch ?? pictureFault
   return (
     <div class="page">
       <div class={asked === undefined ? 'search-head search-head-open' : 'search-head'}>
