@@ -170,6 +170,17 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     expect(await page.locator('.subject').count()).toBe(0)
   })
 
+  it('goes on from a frame within the filters that it was found with', async () => {
+    await tab.open('search?text=a%20boat&site=harbour&fired=yes')
+    await settled()
+    await page.locator('.frame-open').first().click()
+    const drawer = page.getByRole('dialog')
+    const only = await drawer.getByRole('link', { name: 'Only this camera' }).getAttribute('href')
+    expect(only).toMatch(/^#\/search\?text=a\+boat&site=harbour&node=quay&camera=(pier|lock)&fired=yes$/)
+    const like = await drawer.getByRole('link', { name: 'More like this' }).getAttribute('href')
+    expect(like).toMatch(/^#\/search\?like=[^&]+&site=harbour&fired=yes$/)
+  })
+
   it('says in words why a frame is a hit, and that its picture was not kept', async () => {
     await tab.open('search?text=a%20boat%20-people')
     await settled()
