@@ -25,7 +25,7 @@ export async function preparePicture(file: File): Promise<QueryPicture | string>
     if (blob === null) return 'The picture could not be prepared.'
     return { blob, name: file.name || 'Pasted picture', url: URL.createObjectURL(blob) }
   } catch {
-    return `${file.name || 'This file'} could not be read as a picture: JPEG, PNG and WebP always can.`
+    return `${file.name || 'This file'} could not be read as a picture.`
   }
 }
 
