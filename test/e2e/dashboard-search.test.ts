@@ -60,6 +60,8 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   const settled = () => page.locator('.results[aria-busy="false"] .grid > li .score').first().waitFor()
   const cards = () => page.locator('.grid > li').count()
+  const inPage = (condition: string) =>
+    eventually(condition, async () => ((await page.evaluate<boolean>(condition)) ? true : undefined))
 
   /** Every third frame is one on which a rule fired; none has a picture. */
   function scenes(count: number, cameras: readonly string[]): StagedFrame[] {
@@ -139,7 +141,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await page.waitForURL(/like=/)
     // The card that was asked from is no hit: the focus is on what begins.
     await page.getByRole('heading', { name: 'Best matches' }).and(page.locator(':focus')).waitFor()
-    await page.waitForFunction('scrollY === 0')
+    await inPage('scrollY === 0')
     await searchFor(page, '-people')
     await page.waitForURL(/like=.*text=-people|text=-people.*like=/)
     await page.getByText('More like this', { exact: true }).waitFor()
@@ -161,11 +163,11 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await page
       .locator('input[type="file"]')
       .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
-    await page.waitForFunction('window.goOn !== undefined')
+    await inPage('window.goOn !== undefined')
     await searchFor(page, 'a boat')
     await settled()
     await page.evaluate('goOn()')
-    await page.waitForFunction('window.dropped')
+    await inPage('window.dropped === true')
     expect(new URL(page.url()).hash).toBe('#/search?text=a+boat')
     expect(await page.locator('.subject').count()).toBe(0)
   })
