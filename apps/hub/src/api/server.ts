@@ -36,7 +36,9 @@ import { installErrorHandling } from './errors.ts'
 import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
 import { feedLive } from './live-source.ts'
+import { ErrorShape, openapiOptions } from './openapi.ts'
 import { installRateLimit } from './rate-limit.ts'
+import { installBodyTypes, REQUEST_CHECKS } from './request-checks.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
@@ -178,10 +180,11 @@ export class HttpApi implements Service {
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
       forceCloseConnections: true,
-      ajv: { customOptions: { removeAdditional: false } },
+      ajv: REQUEST_CHECKS,
     }).withTypeProvider<TypeBoxTypeProvider>()
     this.#routes = listRoutes(app)
     installErrorHandling(app, log)
+    installBodyTypes(app)
     installSecurity(app, settings.host, { proxied: tls.terminated })
     await installGuard(app, { people, logins: parts.devices.logins, cookie })
     app.addHook('onResponse', async (request, reply) => {
@@ -196,9 +199,8 @@ export class HttpApi implements Service {
       attachFieldsToBody: 'keyValues',
       limits: { files: 1, fields: 16, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 17 },
     })
-    await app.register(fastifySwagger, {
-      openapi: { openapi: '3.0.3', info: { title: 'Sightline hub', version } },
-    })
+    app.addSchema(ErrorShape)
+    await app.register(fastifySwagger, openapiOptions(version))
     await app.register(
       async api => {
         await api.register(questionRoutes, {

@@ -111,7 +111,12 @@ export const NodeShape = Type.Object({
   ),
   stored: nullable(
     Type.Object(
-      { upTo: Type.Integer(), ranges: Type.Array(Type.Tuple([Type.Integer(), Type.Integer()])) },
+      {
+        upTo: Type.Integer(),
+        ranges: Type.Array(
+          Type.Array(Type.Integer(), { minItems: 2, maxItems: 2, description: 'First and last.' }),
+        ),
+      },
       {
         description:
           'What is durably stored of the current session: all up to upTo, and ranges beyond a gap.',
@@ -127,8 +132,3 @@ export const RulesShape = Type.Object({
   rules: Type.Array(Rule),
   warnings: Type.Array(Type.Object({ rule: Type.String(), message: Type.String() })),
 })
-
-export const ErrorShape = Type.Object(
-  { error: Type.Object({ code: Type.String(), message: Type.String(), remedy: Type.String() }) },
-  { $id: 'Error' },
-)

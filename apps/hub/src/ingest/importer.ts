@@ -68,7 +68,8 @@ export class Importer {
     const { upTo, ranges } = store.stored(site, node, session)
     let next = Math.max(upTo, ranges.at(-1)?.[1] ?? 0) + 1
     const frames = []
-    for (const { image, vector, capturedAt, seq, tags } of items) {
+    for (const [i, { image, vector, capturedAt, seq, tags }] of items.entries()) {
+      if (!(capturedAt >= 0)) throw fault('API_BAD_REQUEST', `item ${i}: captured before 1970`)
       const embedded = await vectors.embed({ image, vector })
       const small = image === undefined ? undefined : await thumbnail(Buffer.from(image))
       frames.push({
