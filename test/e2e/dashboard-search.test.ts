@@ -81,6 +81,35 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))`)
   }
 
+  it('gives a frame a tag, finds it by that, and takes it away', async () => {
+    await tab.open('')
+    await searchFor(page, 'a boat')
+    await settled()
+    const filter = page.getByLabel('Tag', { exact: true })
+    expect(await filter.count()).toBe(0)
+    await page
+      .getByRole('button', { name: /^Details: / })
+      .first()
+      .click()
+    const drawer = page.getByRole('dialog')
+    await drawer.getByLabel('New tag').fill(' case 12 ')
+    await drawer.getByLabel('New tag').press('Enter')
+    await drawer.getByRole('link', { name: 'case 12' }).waitFor()
+    expect(await drawer.getByLabel('New tag').inputValue()).toBe('')
+    await drawer.getByRole('button', { name: 'Close' }).click()
+    await filter.selectOption('case 12')
+    await page.getByText(/^1 shown/).waitFor()
+
+    // What the page knew of the frame before is out of date, and what the drawer says is not.
+    await page.getByRole('button', { name: /^Details: / }).click()
+    await drawer.getByRole('button', { name: 'Take the tag case 12 away' }).click()
+    await drawer.getByRole('link', { name: 'case 12' }).waitFor({ state: 'detached' })
+    expect(await stage.api.get('/tags')).toEqual({ tags: [] })
+    await drawer.getByRole('button', { name: 'Close' }).click()
+    await page.getByRole('button', { name: 'Drop the filter: tag case 12' }).click()
+    await page.getByText(/^24 shown/).waitFor()
+  })
+
   it('says how many matches each filter has, narrows by it, and lets it go', async () => {
     await tab.open('')
     await searchFor(page, 'a boat')

@@ -46,6 +46,7 @@ export async function furnish(hub: HubHandle, text: string): Promise<Furnished> 
     const image = (await readFile(path)).toString('base64')
     frames.push(...(await send('POST', `index?site=default&node=n1&camera=${camera}`, [{ image }])).ids)
   }
+  await send('POST', 'frames/tags', { frames: frames.slice(0, 1), add: [text.slice(0, 64).trim()] })
   await send('POST', 'rules', {
     id: 'written-by-hand',
     name: text,
