@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { chromiumPath } from '../support/browser.ts'
 import { BrowserStage } from '../support/browser-stage.ts'
 import { dashboardViews, SIGN_IN, show } from '../support/dashboard-views.ts'
 import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
-import { PASSWORD, signIn } from '../support/people.ts'
+import { PASSWORD, signIn, visitor } from '../support/people.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 /** Animated colours are not what is read in the end. */
@@ -46,25 +46,19 @@ describe.skipIf(executable === undefined)('accessibility', () => {
     'finds nothing serious in %s at %d pixels',
     async (colorScheme, width) => {
       const viewport = { width, height: 844 }
-      const context = await stage.browser.newContext({
-        viewport,
-        colorScheme,
-        locale: 'en-GB',
-        reducedMotion: 'reduce',
-      })
-      context.setDefaultTimeout(WAIT_MS)
-      const page = await context.newPage()
+      const visit = await visitor(stage.browser, { viewport, colorScheme, reducedMotion: 'reduce' })
+      const { page } = visit
       const found: Record<string, string[]> = {}
-      await show(page, stage.hub.url, SIGN_IN)
+      await show(visit, stage.hub.url, SIGN_IN)
       found['sign-in'] = await seriousOn(page)
       await signIn(page, 'ada', PASSWORD)
       for (const view of dashboardViews(furnished, 'a boat')) {
-        await show(page, stage.hub.url, view)
+        await show(visit, stage.hub.url, view)
         found[view.name] = await seriousOn(page)
       }
       expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])
       expect(Object.keys(found).length).toBeGreaterThan(15)
-      await context.close()
+      await visit.context.close()
     },
     180_000,
   )
