@@ -28,8 +28,6 @@ export class PageRequests {
     const requests = new PageRequests(page)
     const pending = requests.#pending
     page.on('request', request => {
-      // Nobody tells what became of the requests of the document before.
-      if (request.isNavigationRequest()) pending.clear()
       pending.add(request)
       requests.#begun++
     })
