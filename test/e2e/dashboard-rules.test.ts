@@ -3,9 +3,10 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { HubApi } from '../support/api.ts'
-import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { chromiumPath } from '../support/browser.ts'
 import { BrowserStage, Tab } from '../support/browser-stage.ts'
-import { downloadOf, inForce, saveRule, transferOf, writeRule } from '../support/dashboard.ts'
+import { downloadOf, inForce, saveRule, transferOf, trialOf, writeRule } from '../support/dashboard.ts'
+import { visitor } from '../support/people.ts'
 import { samplePhoto } from '../support/samples.ts'
 
 const SUBJECTS = ['cup-of-espresso', 'fireworks', 'lighthouse', 'tabby-cat-face']
@@ -54,11 +55,8 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
     await like.locator('input[type=file]').setInputFiles((await samplePhoto('cup-of-espresso')).path)
     await like.getByRole('img', { name: /^uploaded picture ex:/ }).waitFor()
 
-    const dataTransfer = await transferOf(
-      page,
-      'cat.jpg',
-      await readFile((await samplePhoto('tabby-cat-face')).path),
-    )
+    const jpeg = await readFile((await samplePhoto('tabby-cat-face')).path)
+    const dataTransfer = await transferOf(page, 'cat.jpg', jpeg)
     await unlike.dispatchEvent('dragover', { dataTransfer })
     await unlike.dispatchEvent('drop', { dataTransfer })
     await unlike.getByRole('img', { name: /^uploaded picture ex:/ }).waitFor()
@@ -67,11 +65,16 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
     await pictures.getByRole('button', { name: 'From stored pictures' }).click()
     await pictures.getByLabel('Find stored pictures').fill('fireworks')
     await pictures.getByLabel('Find stored pictures').press('Enter')
+    await tab.settled()
+    const tried = trialOf(page, { like: 1, unlike: 2 })
     await pictures
       .getByRole('button', { name: /^Use as counter-example: fireworks/ })
       .first()
       .click()
     await unlike.getByRole('img', { name: /^stored picture / }).waitFor()
+    // Tried with all three, what it would have caught stands still.
+    await tried
+    await tab.settled()
     const trial = page.getByRole('region', { name: 'What the rule would have caught' })
     const first = trial.getByRole('button', { name: /^Use as example: cup-of-espresso/ }).first()
     await first.click()
@@ -84,6 +87,7 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
     // They are shown again, change sides and go.
     await page.getByRole('button', { name: 'Edit Coffee', exact: true }).click()
     await like.getByRole('img').nth(1).waitFor()
+    await tab.settled()
     await unlike
       .getByRole('button', { name: /^Move to “Pictures like”: stored/ })
       .first()
@@ -107,9 +111,10 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
     await fresh.getByRole('img', { name: /^stored picture / }).waitFor()
     await fresh.getByLabel('Or give the picture to a rule').selectOption({ label: 'Coffee' })
     const editor = page.getByRole('dialog', { name: 'Edit rule' })
+    await editor.waitFor()
+    await tab.settled()
     await editor
-      .getByRole('button', { name: /^Move to “Pictures unlike”: stored/ })
-      .last()
+      .getByRole('button', { name: `Move to “Pictures unlike”: stored picture ${frame.id}` })
       .click()
     await saveRule(page)
     expect((await ruleOf('coffee'))?.negativeExamples).toContain(frame.id)
@@ -245,16 +250,17 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
 
   it('passes the accessibility rules with everything open', async () => {
     // The page's policy lets no foreign script in; the test steps around the page, not around the policy.
-    const bare = await stage.browser.newContext({ bypassCSP: true, locale: 'en-GB' })
-    bare.setDefaultTimeout(WAIT_MS)
-    const checked = await bare.newPage()
+    const bare = await visitor(stage.browser, { bypassCSP: true })
+    const { page: checked } = bare
     const violations = async () => {
+      await bare.settled()
       await checked.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') })
       return await checked.evaluate<string[]>(
         `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`,
       )
     }
     await checked.goto(`${stage.hub.url}/#/rules`)
+    await bare.settled()
     await checked.getByText('Who applied it').click()
     await checked.getByRole('region', { name: 'Rules by device' }).waitFor()
     expect(await violations()).toEqual([])
@@ -267,7 +273,7 @@ describe.skipIf(executable === undefined)('rules in a browser', () => {
     await checked.getByRole('textbox').fill('- { id: owl, name: Owl, positives: [an owl], cameras: [nest] }')
     await checked.getByText('1 added').waitFor()
     expect(await violations()).toEqual([])
-    await bare.close()
+    await bare.context.close()
   })
 
   it('offers a viewer what a viewer may do', async () => {

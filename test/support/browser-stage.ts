@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { eventually, HubApi } from './api.ts'
 import { launchChromium, watchedContext } from './browser.ts'
-import { PageRequests } from './page-requests.ts'
+import { PageRequests, type Reader } from './page-requests.ts'
 import { type HubHandle, type Program, scratch, startAgent, startHub } from './processes.ts'
 import { folderOf } from './samples.ts'
 
@@ -67,7 +67,7 @@ export class BrowserStage {
 }
 
 /** What a test sees of a stage, and what the page says against it: complaints fail the test in which they come. */
-export class Tab {
+export class Tab implements Reader {
   page!: Page
   readonly #stage: BrowserStage
   #context!: BrowserContext
@@ -104,12 +104,12 @@ export class Tab {
     return tab
   }
 
-  /** Shows what lies behind the `#/` of the address. */
+  /** Shows what lies behind the `#/` of the address, all of it. */
   async open(path: string): Promise<void> {
     await this.page.goto(`${this.#stage.hub.url}/#/${path}`)
+    await this.settled()
   }
 
-  /** Resolves when the page has all that it loads by now, and shows it. */
   async settled(): Promise<void> {
     await this.#requests.settled()
   }

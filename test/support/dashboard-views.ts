@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import type { Furnished } from './furnished-hub.ts'
-import type { Visitor } from './people.ts'
+import type { Reader } from './page-requests.ts'
 
 /** Something that the dashboard shows, and how a reader gets there. */
 export interface DashboardView {
@@ -11,8 +11,6 @@ export interface DashboardView {
   /** Opens what lies over the page. */
   readonly act?: (page: Page) => Promise<unknown>
 }
-
-type Reader = Pick<Visitor, 'page' | 'settled'>
 
 const press = (name: string | RegExp) => (page: Page) => page.getByRole('button', { name }).first().click()
 
@@ -61,19 +59,20 @@ const OVERLAYS: DashboardView[] = [
  * Opens the view in the page, from anywhere: once there, as a reader goes on, who loads nothing anew. Resolves when all of
  * it has come.
  */
-export async function show({ page, settled }: Reader, url: string, view: DashboardView): Promise<void> {
+export async function show(reader: Reader, url: string, view: DashboardView): Promise<void> {
+  const { page } = reader
   const { hash, ready, act } = view
   if (page.url().startsWith(url)) {
     await leaveDialog(page)
     await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
   } else await page.goto(`${url}/${hash}`)
   // What is ready before that may be of the view before.
-  await settled()
+  await reader.settled()
   await page.locator(ready).first().waitFor()
   if (act === undefined) return
   await act(page)
   await page.locator('dialog[open]').first().waitFor()
-  await settled()
+  await reader.settled()
 }
 
 async function leaveDialog(page: Page): Promise<void> {

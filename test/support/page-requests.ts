@@ -11,6 +11,13 @@ const TWO_FRAMES = `new Promise(drawn =>
  */
 const NEWS_SHOWN = `new Promise(shown => setTimeout(shown, 250))`
 
+/** Whoever looks at a page and can tell when all of it has come. */
+export interface Reader {
+  readonly page: Page
+  /** Resolves when the page has all that it loads by now, and shows it. */
+  settled(): Promise<void>
+}
+
 /** What a page has asked for and not got yet. */
 export class PageRequests {
   readonly #page: Page
@@ -29,7 +36,8 @@ export class PageRequests {
     const pending = requests.#pending
     page.on('request', request => {
       pending.add(request)
-      requests.#begun++
+      // Cameras never cease to bring pictures, and a picture asks for nothing more.
+      if (request.resourceType() !== 'image') requests.#begun++
     })
     page.on('response', response => {
       const request = response.request()
@@ -52,7 +60,7 @@ export class PageRequests {
       const begun = this.#begun
       const idle = this.#pending.size === 0
       await this.#page.evaluate(TWO_FRAMES)
-      if (idle && begun === this.#begun) {
+      if (idle && this.#pending.size === 0 && begun === this.#begun) {
         if (!this.#newsDue) return
         this.#newsDue = false
         await this.#page.evaluate(NEWS_SHOWN)

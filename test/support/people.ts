@@ -1,17 +1,14 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { type WatchedContext, watchedContext } from './browser.ts'
-import { PageRequests } from './page-requests.ts'
+import { PageRequests, type Reader } from './page-requests.ts'
 
 /** People at the dashboard, each in a browser of their own. */
 
 export const PASSWORD = 'four words do nicely'
 
-export interface Visitor extends WatchedContext {
-  readonly page: Page
+export interface Visitor extends WatchedContext, Reader {
   /** Bodies of what the hub answered to this browser, as text. */
   readonly answers: () => Promise<string[]>
-  /** Resolves when the page has all that it loads by now, and shows it. */
-  readonly settled: () => Promise<void>
 }
 
 /** A browser that nobody is signed in at yet. */
