@@ -7,7 +7,7 @@ import { enrolledDevices } from '../fleet-api.ts'
 import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { useRules } from '../rules-context.ts'
-import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { useComplete, useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { DeviceFilters } from './device-filters.tsx'
 import { DevicePage } from './device-page.tsx'
@@ -30,7 +30,7 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   const now = useNow(REDRAW_AGES_MS)
   const rows = fleetRows(nodes.values(), enrolled.data ?? [])
   const hub = { fingerprint: system.data?.model.fingerprint, rulesVersion: rules.data?.version }
-  const ready = loaded && (enrolled.data !== undefined || enrolled.error !== undefined)
+  const ready = useComplete(loaded && !system.awaited && !enrolled.awaited && !rules.awaited)
 
   if (!ready)
     return (

@@ -5,7 +5,7 @@ import { neighboursOf } from '../../search/neighbours.ts'
 import { newestOfCameras } from '../../search/newest-of-cameras.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
-import { VerdictFilter } from '../search-shapes.ts'
+import { ContentFilter } from '../search-shapes.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
@@ -25,7 +25,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
             limit: Limit(50, 500),
             each: Type.Optional(Type.Literal('camera', { description: 'One frame of every camera.' })),
             ...FilterShape,
-            ...VerdictFilter,
+            ...ContentFilter,
           },
           { additionalProperties: false },
         ),
