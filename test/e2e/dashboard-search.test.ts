@@ -88,7 +88,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('gives a frame a tag, finds it by that, and takes it away', async () => {
     await tab.open('')
-    await searchFor(page, 'a boat')
+    await searchFor(tab, 'a boat')
     await settled()
     const filter = page.getByLabel('Tag', { exact: true })
     expect(await filter.count()).toBe(0)
@@ -176,7 +176,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     // The card that was asked from is no hit: the focus is on what begins.
     await page.getByRole('heading', { name: 'Best matches' }).and(page.locator(':focus')).waitFor()
     await inPage('scrollY === 0')
-    await searchFor(page, '-people')
+    await searchFor(tab, '-people')
     await page.waitForURL(/like=.*text=-people|text=-people.*like=/)
     await page.getByText('More like this', { exact: true }).waitFor()
     expect(await page.getByText('Say also what to look for').count()).toBe(0)
@@ -198,7 +198,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       .locator('input[type="file"]')
       .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
     await inPage('window.goOn !== undefined')
-    await searchFor(page, 'a boat')
+    await searchFor(tab, 'a boat')
     await settled()
     await page.evaluate('goOn()')
     await inPage('window.dropped === true')
