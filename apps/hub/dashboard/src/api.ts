@@ -174,9 +174,13 @@ export class ApiClient {
     return (await this.#get<{ nodes: readonly FleetNode[] }>('/nodes', {}, signal)).nodes
   }
 
-  async incidents(limit: number, signal?: AbortSignal): Promise<readonly Incident[]> {
-    return (await this.#get<{ events: readonly Incident[] }>('/events', { limit: String(limit) }, signal))
-      .events
+  /** Newest first. `open`: those alone that go on. */
+  async incidents(
+    { limit, open }: { readonly limit: number; readonly open?: boolean },
+    signal?: AbortSignal,
+  ): Promise<readonly Incident[]> {
+    const query = { limit: String(limit), ...(open === undefined ? {} : { open: String(open) }) }
+    return (await this.#get<{ events: readonly Incident[] }>('/events', query, signal)).events
   }
 
   async reviewQueue(limit: number, signal?: AbortSignal): Promise<ReviewQueue> {
