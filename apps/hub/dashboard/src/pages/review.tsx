@@ -6,6 +6,7 @@ import { plural } from '../format.ts'
 import {
   current,
   decided,
+  heard,
   moved,
   movedTo,
   newSession,
@@ -14,6 +15,7 @@ import {
   type ReviewSession,
   reviewKey,
   undone,
+  without,
 } from '../review-session.ts'
 import { useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
@@ -31,7 +33,7 @@ const SAID: Readonly<Record<ReviewVerdict, string>> = {
 }
 
 export function ReviewPage() {
-  const { api } = useServices()
+  const { api, live } = useServices()
   const queue = useResource('review', signal => api.reviewQueue(TABLE, signal))
   const [session, setSession] = useState<ReviewSession>(newSession([]))
   const [failed, setFailed] = useState<ApiError>()
@@ -43,15 +45,33 @@ export function ReviewPage() {
     if (data !== undefined) setSession(newSession(data.incidents))
   }, [data])
 
+  const empty = data !== undefined && session.items.length === 0
+  // Others review, too; and whoever waits before an empty table sees the next one come.
+  useEffect(
+    () =>
+      live.onIncident(({ id, review }) => {
+        setSession(last => heard(last, id, review))
+        if (empty && review === null) queue.reload()
+      }),
+    [live, empty],
+  )
+
   /** One request at a time: a key that is held down must not judge what nobody has seen. */
-  const ask = async <Answer,>(request: () => Promise<Answer>, then: (answer: Answer) => void) => {
+  const ask = async <Answer,>(
+    request: () => Promise<Answer>,
+    then: (answer: Answer) => void,
+    /** What was asked about is not there any more. */
+    gone: (last: ReviewSession) => ReviewSession,
+  ) => {
     if (busy.current) return
     busy.current = true
     setFailed(undefined)
     try {
       then(await request())
     } catch (error) {
-      setFailed(asApiError(error))
+      const failure = asApiError(error)
+      setFailed(failure)
+      if (failure.status === 404) setSession(gone)
     } finally {
       busy.current = false
     }
@@ -69,6 +89,7 @@ export function ReviewPage() {
         setSession(last => decided(last, item.id, review))
         setSaid(`${SAID[verdict]}: ${item.ruleName} on camera ${item.camera}.`)
       },
+      last => without(last, item.id),
     )
   /** The verdict once more: the hub keeps both together. */
   const keepNote = (item: QueuedIncident, { verdict, rule }: IncidentReview) =>
@@ -78,6 +99,7 @@ export function ReviewPage() {
         setSession(last => noted(last, item.id, review))
         setSaid('Note kept.')
       },
+      last => without(last, item.id),
     )
   const undo = () => {
     const id = session.history.at(-1)
@@ -88,6 +110,7 @@ export function ReviewPage() {
         setSession(last => undone(last, id))
         setSaid('Taken back.')
       },
+      last => heard(last, id, null),
     )
   }
 
