@@ -85,7 +85,7 @@ function PasswordForm() {
         {said}
       </p>
       <p>
-        <button type="submit" class="button button-small" disabled={busy}>
+        <button type="submit" class="button button-small" aria-disabled={busy}>
           Change the password
         </button>
       </p>

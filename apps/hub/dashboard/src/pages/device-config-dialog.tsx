@@ -83,6 +83,7 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
     setFailed(undefined)
   }, [version])
   const save = async () => {
+    if (busy) return
     const read = readSettings(text)
     setFailed(undefined)
     setFault('fault' in read ? read.fault : undefined)
@@ -136,7 +137,7 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
       )}
       {can('operator') && (
         <footer class="modal-foot">
-          <button type="submit" class="button button-primary" disabled={busy}>
+          <button type="submit" class="button button-primary" aria-disabled={busy}>
             {busy ? 'Sending…' : 'Save and send'}
           </button>
         </footer>

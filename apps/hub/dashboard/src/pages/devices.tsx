@@ -2,10 +2,11 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { FleetNode } from '../api-types.ts'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
-import { choicesOf, type FleetRow, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
+import { choicesOf, type FleetRow, fleetQueryOf, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
 import { enrolledDevices } from '../fleet-api.ts'
 import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { formatHash, navigate } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
@@ -46,6 +47,7 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   if (params.device !== undefined)
     return (
       <DevicePage
+        key={params.device}
         name={params.device}
         row={rows.find(({ key }) => key === params.device)}
         frames={frames}
@@ -54,13 +56,14 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
       />
     )
   return (
-    <FleetPage rows={rows} now={now} hub={hub} onChanged={enrolled.reload}>
+    <FleetPage params={params} rows={rows} now={now} hub={hub} onChanged={enrolled.reload}>
       {enrolled.error !== undefined && <ErrorNote error={enrolled.error} onRetry={enrolled.reload} />}
     </FleetPage>
   )
 }
 
 interface FleetPageProps {
+  readonly params: Readonly<Record<string, string>>
   readonly rows: readonly FleetRow[]
   readonly now: number
   readonly hub: { readonly fingerprint: string | undefined; readonly rulesVersion: number | undefined }
@@ -68,11 +71,11 @@ interface FleetPageProps {
   readonly children: ComponentChildren
 }
 
-function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
+function FleetPage({ params, rows, now, hub, onChanged, children }: FleetPageProps) {
   const { can } = useSession()
   const [enrolling, setEnrolling] = useState(false)
   const [enrolments, setEnrolments] = useState(0)
-  const [query, setQuery] = useState(WHOLE_FLEET)
+  const query = fleetQueryOf(params)
   const [all, setAll] = useState(false)
   const found = shownRows(rows, query)
   const drawn = all ? found : found.slice(0, FIRST_ROWS)
@@ -111,7 +114,8 @@ function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
             choices={choicesOf(rows)}
             onChange={next => {
               setAll(false)
-              setQuery(next)
+              const sort = next.sort === WHOLE_FLEET.sort ? undefined : next.sort
+              navigate(formatHash('devices', { ...next, sort }), { replace: true })
             }}
           />
           <p class="hint" role="status">

@@ -4,6 +4,7 @@ import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ShownOnce } from '../components/shown-once.tsx'
 import { type Enrolment, enrol } from '../fleet-api.ts'
+import { absoluteTime } from '../format.ts'
 import { useServices } from '../services.ts'
 import { useJob } from '../use-job.ts'
 
@@ -46,8 +47,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
       ) : (
         <ShownOnce text={made.command} onDone={onClose}>
           Run this once on the device. It works until{' '}
-          <time dateTime={made.expiresAt}>{new Date(made.expiresAt).toLocaleString()}</time> and is not shown
-          again.
+          <time dateTime={made.expiresAt}>{absoluteTime(made.expiresAt)}</time> and is not shown again.
         </ShownOnce>
       )}
     </Modal>

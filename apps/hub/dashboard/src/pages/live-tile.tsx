@@ -53,7 +53,7 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
       </div>
       {trouble?.detail !== undefined ? (
         <p class="hint tile-detail" title={trouble.detail}>
-          {trouble.detail}
+          <span>{trouble.detail}</span>
         </p>
       ) : (
         frame !== undefined && <TileVerdicts verdicts={frame.verdicts} />

@@ -73,9 +73,9 @@ function Wall({ tiles, now, onOpenFrame }: WallProps) {
   )
   return (
     <section class="cameras-live" aria-label="Cameras">
-      {(trouble > 0 || troubled || tiles.length >= FIND_FROM) && (
+      {(trouble > 0 || troubled || tiles.length >= FIND_FROM || wanted !== '') && (
         <div class="wall-head">
-          {tiles.length >= FIND_FROM && (
+          {(tiles.length >= FIND_FROM || wanted !== '') && (
             <input
               type="search"
               class="wall-find"

@@ -9,11 +9,13 @@ const PAGE_SIZE = 20
 /** The hub answers no more at once. */
 const MAX_ENTRIES = 1000
 
-export function AuditTable() {
+export function AuditTable({ round }: { round: string }) {
   const { api } = useServices()
   const now = useNow(10_000)
   const [limit, setLimit] = useState(PAGE_SIZE)
-  const { data, error, loading, reload } = useResource(`audit ${limit}`, signal => api.audit(limit, signal))
+  const { data, error, loading, reload } = useResource(`audit ${limit} ${round}`, signal =>
+    api.audit(limit, signal),
+  )
   return (
     <>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
@@ -52,8 +54,8 @@ export function AuditTable() {
         <button
           type="button"
           class="button button-small more"
-          disabled={loading}
-          onClick={() => setLimit(Math.min(MAX_ENTRIES, limit + 5 * PAGE_SIZE))}
+          aria-disabled={loading}
+          onClick={() => loading || setLimit(Math.min(MAX_ENTRIES, limit + 5 * PAGE_SIZE))}
         >
           Show more
         </button>
