@@ -66,6 +66,11 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`
 }
 
+/** With a full stop, where another sentence follows: the hub's messages end without. */
+export function sentence(text: string): string {
+  return /[.!?:…]$/.test(text) ? text : `${text}.`
+}
+
 export function bytes(value: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB']
   let size = value

@@ -8,6 +8,7 @@ import {
   plural,
   rate,
   relativeTime,
+  sentence,
 } from '../../dashboard/src/format.ts'
 
 const NOW = Date.parse('2026-03-10T12:00:00Z')
@@ -46,6 +47,10 @@ describe('relative time', () => {
 
 test('a probability is never certain unless it is', () => {
   expect([0, 0.004, 0.5, 0.835, 0.996, 1].map(percent)).toEqual(['0%', '<1%', '50%', '84%', '>99%', '100%'])
+})
+
+test('a message that another sentence follows ends', () => {
+  expect(['it is full', 'Is it full?'].map(sentence)).toEqual(['it is full.', 'Is it full?'])
 })
 
 test('durations, sizes and counts', () => {

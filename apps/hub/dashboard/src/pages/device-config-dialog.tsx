@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
@@ -76,11 +76,16 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
   const [fault, setFault] = useState<string>()
   const [failed, setFailed] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
+  const [mine, setMine] = useState<string>()
+  const field = useRef<HTMLTextAreaElement>(null)
   // Written by somebody else meanwhile.
   useEffect(() => {
     if (version === from) return
+    setMine(text)
     setText(settingsText(settings))
     setFailed(undefined)
+    // The button that was pressed is gone.
+    field.current?.focus()
   }, [version])
   const save = async () => {
     if (busy) return
@@ -116,6 +121,7 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
         {control => (
           <textarea
             {...control}
+            ref={field}
             class="code-text"
             rows={14}
             spellcheck={false}
@@ -134,6 +140,20 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
             </button>
           )}
         </>
+      )}
+      {mine !== undefined && mine !== text && (
+        <p>
+          <button
+            type="button"
+            class="button button-small"
+            onClick={() => {
+              setText(mine)
+              field.current?.focus()
+            }}
+          >
+            Back to what I wrote
+          </button>
+        </p>
       )}
       {can('operator') && (
         <footer class="modal-foot">

@@ -123,7 +123,15 @@ function FleetPage({ params, rows, now, hub, onChanged, children }: FleetPagePro
               ? plural(rows.length, 'device')
               : `${plural(found.length, 'device')} of ${rows.length}`}
           </p>
-          {found.length > 0 && <DeviceTable rows={drawn} now={now} hub={hub} />}
+          {found.length > 0 ? (
+            <DeviceTable rows={drawn} now={now} hub={hub} />
+          ) : (
+            <EmptyState icon="chip" title="No device is like that">
+              <a class="button" href={formatHash('devices')}>
+                Show all devices
+              </a>
+            </EmptyState>
+          )}
           {drawn.length < found.length && (
             <button type="button" class="button" onClick={() => setAll(true)}>
               Show all {found.length}

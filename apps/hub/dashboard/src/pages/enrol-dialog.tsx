@@ -8,6 +8,14 @@ import { absoluteTime } from '../format.ts'
 import { useServices } from '../services.ts'
 import { useJob } from '../use-job.ts'
 
+/** As the hub takes them. */
+const NAME = {
+  required: true,
+  maxLength: 64,
+  pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*',
+  title: 'Letters, digits, dots, dashes and underscores, the first a letter or digit',
+}
+
 /** A one-time command by which a device joins; it is shown here and nowhere else. */
 export function EnrolDialog({ onClose }: { onClose: () => void }) {
   const { api } = useServices()
@@ -25,7 +33,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
               <input
                 {...control}
                 type="text"
-                required
+                {...NAME}
                 autofocus
                 value={site}
                 onInput={event => setSite(event.currentTarget.value)}
@@ -37,7 +45,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
               <input
                 {...control}
                 type="text"
-                required
+                {...NAME}
                 value={node}
                 onInput={event => setNode(event.currentTarget.value)}
               />
