@@ -2,11 +2,12 @@ import type { Frame, Verdict } from '../api-types.ts'
 import { Ago, FiredBadges, ScoreBar } from '../components/marks.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
 import { millis, rate } from '../format.ts'
-import type { TileView } from '../live-tiles.ts'
+import type { TileView, Trouble } from '../live-tiles.ts'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 
 const SHOWN_VERDICTS = 2
+const CALM: ReadonlySet<Trouble['kind']> = new Set(['starting', 'gone'])
 
 export interface LiveTileProps {
   readonly tile: TileView
@@ -30,9 +31,7 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
         )}
         {frame !== undefined && <FiredBadges verdicts={frame.verdicts} />}
         {trouble !== undefined && (
-          <span class={trouble.kind === 'starting' ? 'tile-state' : 'tile-state tile-failed'}>
-            {trouble.text}
-          </span>
+          <span class={CALM.has(trouble.kind) ? 'tile-state' : 'tile-state tile-failed'}>{trouble.text}</span>
         )}
       </div>
       <div class="frame-text">
