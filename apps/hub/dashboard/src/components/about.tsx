@@ -1,14 +1,18 @@
 import { useState } from 'preact/hooks'
 import type { SystemInfo } from '../api-types.ts'
 import { count, plural } from '../format.ts'
-import { useResource, useServices } from '../services.ts'
+import { useNow, useResource, useServices } from '../services.ts'
 import { Fact } from './fact.tsx'
 import { Modal } from './modal.tsx'
+
+/** The page may be open all day. */
+const REFRESH_MS = 5 * 60_000
 
 /** One quiet line with what runs here, and the whole of it behind a button. */
 export function SystemFooter() {
   const { api } = useServices()
-  const { data } = useResource('system', signal => api.system(signal))
+  const now = useNow(REFRESH_MS)
+  const { data } = useResource(`system ${Math.floor(now / REFRESH_MS)}`, signal => api.system(signal))
   const [open, setOpen] = useState(false)
   if (data === undefined) return <footer class="footer" />
   return (

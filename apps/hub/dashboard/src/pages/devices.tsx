@@ -56,7 +56,14 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
       />
     )
   return (
-    <FleetPage params={params} rows={rows} now={now} hub={hub} onChanged={enrolled.reload}>
+    <FleetPage
+      params={params}
+      rows={rows}
+      whole={enrolled.data !== undefined}
+      now={now}
+      hub={hub}
+      onChanged={enrolled.reload}
+    >
       {enrolled.error !== undefined && <ErrorNote error={enrolled.error} onRetry={enrolled.reload} />}
     </FleetPage>
   )
@@ -65,13 +72,15 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
 interface FleetPageProps {
   readonly params: Readonly<Record<string, string>>
   readonly rows: readonly FleetRow[]
+  /** Whether those are among them that were enrolled, and have never reported. */
+  readonly whole: boolean
   readonly now: number
   readonly hub: { readonly fingerprint: string | undefined; readonly rulesVersion: number | undefined }
   readonly onChanged: () => void
   readonly children: ComponentChildren
 }
 
-function FleetPage({ params, rows, now, hub, onChanged, children }: FleetPageProps) {
+function FleetPage({ params, rows, whole, now, hub, onChanged, children }: FleetPageProps) {
   const { can } = useSession()
   const [enrolling, setEnrolling] = useState(false)
   const [enrolments, setEnrolments] = useState(0)
@@ -99,7 +108,7 @@ function FleetPage({ params, rows, now, hub, onChanged, children }: FleetPagePro
       </header>
       {enrolling && <EnrolDialog onClose={close} />}
       {children}
-      {rows.length === 0 && (
+      {rows.length === 0 && whole && (
         <EmptyState icon="chip" title="No device is known yet">
           <p>
             Enrol one, and run the command that you get on it. It appears here as soon as it connects, even
