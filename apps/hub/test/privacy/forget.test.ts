@@ -171,6 +171,10 @@ describe('deleting', () => {
       if (told.includes('event: resync')) break
     }
     expect((await forget('dryRun=true')).body.error.code).toBe('API_BAD_REQUEST')
+    const mixedUp = 'from=2026-02-02T00:00:00Z&to=2026-02-01T00:00:00Z'
+    expect((await forget(mixedUp)).body.error).toMatchObject({
+      ...{ code: 'API_BAD_REQUEST', message: 'from: must lie before to' },
+    })
   })
 })
 

@@ -84,7 +84,7 @@ export function Shell({ page, children }: { page: Page; children: ComponentChild
       {state === 'lost' && <OfflineBanner loaded={loaded} />}
       <main ref={main} class="main" tabIndex={-1}>
         {children}
-        <SystemFooter />
+        <SystemFooter page={page} />
       </main>
       <p class="visually-hidden" aria-live="polite">
         {announced !== undefined &&

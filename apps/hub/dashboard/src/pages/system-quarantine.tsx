@@ -33,6 +33,9 @@ export function QuarantineList({ round }: { round: string }) {
           </li>
         ))}
       </ul>
+      {data !== undefined && data.length >= SHOWN && (
+        <p class="hint">These are the newest {SHOWN}; earlier ones are in the API.</p>
+      )}
     </>
   )
 }
