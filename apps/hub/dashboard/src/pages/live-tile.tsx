@@ -36,7 +36,7 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
       </div>
       <div class="frame-text">
         <h2 class="frame-camera">
-          <a href={formatHash('search', { site, node, camera })} title="Search this camera only">
+          <a href={formatHash('search', { site, node, camera })} title={`Search ${camera} only`}>
             {camera}
           </a>
         </h2>
