@@ -4,7 +4,7 @@ import type { FleetNode } from '../api-types.ts'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { choicesOf, type FleetRow, fleetQueryOf, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
 import { enrolledDevices } from '../fleet-api.ts'
-import { plural } from '../format.ts'
+import { count, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash, navigate } from '../router.ts'
 import { useRules } from '../rules-context.ts'
@@ -26,8 +26,10 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   const { nodes, frames, loaded, error } = useLive()
   const rules = useRules()
   const system = useResource('system', signal => api.system(signal))
-  // A device that reports for the first time may have been enrolled since.
-  const enrolled = useResource(`devices ${nodes.size}`, signal => enrolledDevices(api, signal))
+  // A device that comes may have been enrolled since, and one that goes may have been turned away.
+  const online = [...nodes.values()].filter(node => node.online).length
+  const seen = `${nodes.size} ${online}`
+  const enrolled = useResource(`devices ${seen}`, signal => enrolledDevices(api, signal))
   const now = useNow(REDRAW_AGES_MS)
   const rows = fleetRows(nodes.values(), enrolled.data ?? [])
   const hub = { fingerprint: system.data?.model.fingerprint, rulesVersion: rules.data?.version }
@@ -60,6 +62,7 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
       params={params}
       rows={rows}
       whole={enrolled.data !== undefined}
+      seen={seen}
       now={now}
       hub={hub}
       onChanged={enrolled.reload}
@@ -74,13 +77,15 @@ interface FleetPageProps {
   readonly rows: readonly FleetRow[]
   /** Whether those are among them that were enrolled, and have never reported. */
   readonly whole: boolean
+  /** Changes with who is there. */
+  readonly seen: string
   readonly now: number
   readonly hub: { readonly fingerprint: string | undefined; readonly rulesVersion: number | undefined }
   readonly onChanged: () => void
   readonly children: ComponentChildren
 }
 
-function FleetPage({ params, rows, whole, now, hub, onChanged, children }: FleetPageProps) {
+function FleetPage({ params, rows, whole, seen, now, hub, onChanged, children }: FleetPageProps) {
   const { can } = useSession()
   const [enrolling, setEnrolling] = useState(false)
   const [enrolments, setEnrolments] = useState(0)
@@ -130,7 +135,7 @@ function FleetPage({ params, rows, whole, now, hub, onChanged, children }: Fleet
           <p class="hint" role="status">
             {found.length === rows.length
               ? plural(rows.length, 'device')
-              : `${plural(found.length, 'device')} of ${rows.length}`}
+              : `${plural(found.length, 'device')} of ${count(rows.length)}`}
           </p>
           {found.length > 0 ? (
             <DeviceTable rows={drawn} now={now} hub={hub} />
@@ -143,12 +148,12 @@ function FleetPage({ params, rows, whole, now, hub, onChanged, children }: Fleet
           )}
           {drawn.length < found.length && (
             <button type="button" class="button" onClick={() => setAll(true)}>
-              Show all {found.length}
+              Show all {count(found.length)}
             </button>
           )}
         </>
       )}
-      {can('operator') && <EnrolmentList key={enrolments} now={now} />}
+      {can('operator') && <EnrolmentList round={`${enrolments} ${seen}`} now={now} />}
     </div>
   )
 }
@@ -159,7 +164,7 @@ function summary(rows: readonly FleetRow[]): string {
   const cameras = reports.flatMap(node => node.cameras)
   const failed = cameras.filter(({ status }) => status === 'failed').length
   return [
-    `${online} of ${plural(rows.length, 'device')} online`,
-    `${plural(cameras.length, 'camera')}${failed > 0 ? `, ${failed} failed` : ''}`,
+    `${count(online)} of ${plural(rows.length, 'device')} online`,
+    `${plural(cameras.length, 'camera')}${failed > 0 ? `, ${count(failed)} failed` : ''}`,
   ].join(' · ')
 }
