@@ -152,6 +152,7 @@ describe.skipIf(executable === undefined)('rules and reviews in a browser', () =
     const { version } = await rules()
     await tab.open('rules')
     await page.getByRole('switch', { name: 'Gate: enabled' }).click()
+    await page.getByText('Who applied it').click()
     const table = page.getByRole('region', { name: 'Rules by device' })
     const row = table.getByRole('row').filter({ hasText: NODE })
     await inForce(page, version + 1)

@@ -31,6 +31,8 @@ export interface Resource<T> {
   readonly data: T | undefined
   readonly error: ApiError | undefined
   readonly loading: boolean
+  /** Whether there is neither answer nor error to show so far. */
+  readonly awaited: boolean
   readonly reload: () => void
 }
 
@@ -80,8 +82,19 @@ export function useResource<T>(
     data: state.data,
     error: settled ? state.error : undefined,
     loading: question !== undefined && !settled,
+    awaited: question !== undefined && !settled && state.data === undefined,
     reload: () => setRound(last => last + 1),
   }
+}
+
+/**
+ * True from the first time on that all is there which belongs on a page. What comes in pieces moves its buttons away
+ * from under the hand, and what goes while it is asked for anew takes along what was being written in it.
+ */
+export function useComplete(complete: boolean): boolean {
+  const once = useRef(false)
+  once.current ||= complete
+  return once.current
 }
 
 /** The time, renewed every `everyMs`, for ages on the page. */

@@ -5,6 +5,8 @@ import { useSession } from './session.tsx'
 export interface KnownTargets extends Pick<RuleTargets, 'targets'> {
   /** Whether they are those of the newest rules; until then they are of the ones before. */
   readonly current: boolean
+  /** As of a resource. */
+  readonly awaited: boolean
 }
 
 /**
@@ -20,6 +22,10 @@ export function useRuleTargets(version: number | undefined): KnownTargets {
       `${site}/${node} ${online} ${rulesVersion} ${rulesError}`,
   )
   const key = version === undefined || !all ? undefined : `${version} ${heard.join()}`
-  const { data } = useResource(key, signal => ruleTargets(api, signal))
-  return { targets: data?.targets ?? [], current: data !== undefined && data.version >= (version ?? 0) }
+  const { data, awaited } = useResource(key, signal => ruleTargets(api, signal))
+  return {
+    targets: data?.targets ?? [],
+    current: data !== undefined && data.version >= (version ?? 0),
+    awaited,
+  }
 }

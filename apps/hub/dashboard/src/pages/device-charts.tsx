@@ -65,7 +65,7 @@ export function DeviceCharts({ device, now }: { device: DeviceAddress; now: numb
   const at = useMemo(() => points.map(point => point.at), [points])
   return (
     <section class="card device-panel device-charts" aria-label="Over time">
-      <header class="device-charts-head">
+      <header class="device-panel-head">
         <h2>Over time</h2>
         <fieldset class="ranges" aria-label="Length of time">
           {RANGES.map(range => (

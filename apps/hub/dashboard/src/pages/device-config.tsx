@@ -58,21 +58,23 @@ export function DeviceConfig({ device, standing, now }: DeviceConfigProps) {
   const edit = can('operator') ? setEditing : undefined
   return (
     <section class="card device-panel" aria-label="Configuration">
-      <h2>Configuration</h2>
+      <header class="device-panel-head">
+        <h2>Configuration</h2>
+        <div class="actions">
+          <button
+            type="button"
+            class="button button-small"
+            onClick={() => setEditing({ target: { site, node } })}
+          >
+            {edit ? 'Edit settings' : 'Show settings'}
+          </button>
+          <button type="button" class="button button-small" onClick={() => setEditing({ target: { site } })}>
+            {edit ? 'Edit those of the site' : 'Show those of the site'}
+          </button>
+        </div>
+      </header>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {config.data !== undefined && <Drift config={config.data} />}
-      <div class="actions">
-        <button
-          type="button"
-          class="button button-small"
-          onClick={() => setEditing({ target: { site, node } })}
-        >
-          {edit ? 'Edit settings' : 'Show settings'}
-        </button>
-        <button type="button" class="button button-small" onClick={() => setEditing({ target: { site } })}>
-          {edit ? 'Edit those of the site' : 'Show those of the site'}
-        </button>
-      </div>
       <Changes
         title="Changes for this device"
         changes={own.data}

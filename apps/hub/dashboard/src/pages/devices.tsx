@@ -8,7 +8,7 @@ import { count, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash, navigate } from '../router.ts'
 import { useRules } from '../rules-context.ts'
-import { useLive, useNow, useResource, useServices } from '../services.ts'
+import { useComplete, useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { DeviceFilters } from './device-filters.tsx'
 import { DevicePage } from './device-page.tsx'
@@ -33,7 +33,7 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   const now = useNow(REDRAW_AGES_MS)
   const rows = fleetRows(nodes.values(), enrolled.data ?? [])
   const hub = { fingerprint: system.data?.model.fingerprint, rulesVersion: rules.data?.version }
-  const ready = loaded && (enrolled.data !== undefined || enrolled.error !== undefined)
+  const ready = useComplete(loaded && !system.awaited && !enrolled.awaited && !rules.awaited)
 
   if (!ready)
     return (

@@ -41,6 +41,9 @@ export function ReviewDetail(props: ReviewDetailProps) {
   const others = (data?.rules ?? []).filter(({ id }) => id !== item.rule)
   return (
     <section ref={detail} class="review-detail card" aria-labelledby="review-title" tabIndex={-1}>
+      <h2 id="review-title" class="review-title">
+        <span title={item.ruleName}>{item.ruleName}</span> <SeverityBadge severity={item.severity} />
+      </h2>
       <a class="review-picture" href={formatHash('review', { frame: item.bestFrameId })}>
         <Thumbnail
           url={item.thumbnailUrl}
@@ -48,47 +51,6 @@ export function ReviewDetail(props: ReviewDetailProps) {
           none="No picture is kept of this camera, or it has run out. Judge by what is known: score, camera and time."
         />
       </a>
-      <nav class="review-steps" aria-label="Incidents">
-        <button
-          type="button"
-          class="button button-small"
-          aria-keyshortcuts="k"
-          aria-disabled={place.at === 0}
-          onClick={() => onMove(-1)}
-        >
-          Previous
-        </button>
-        <span class="hint">
-          {place.at + 1} of {place.of}
-        </span>
-        <button
-          type="button"
-          class="button button-small"
-          aria-keyshortcuts="j"
-          aria-disabled={place.at === place.of - 1}
-          onClick={() => onMove(1)}
-        >
-          Next
-        </button>
-      </nav>
-      <h2 id="review-title">
-        {item.ruleName} <SeverityBadge severity={item.severity} />
-      </h2>
-      {rule !== undefined && <p class="hint">Looks for: {rule.positives.join(', ')}</p>}
-      <ScoreBar score={item.peakScore} label="Peak score" />
-      <dl class="facts">
-        <Fact name="Camera">
-          {item.camera} on {item.node}, site {item.site}
-        </Fact>
-        <Fact name="Began">{absoluteTime(item.startedAt)}</Fact>
-        <Fact name="Lasted">
-          {item.endedAt === null
-            ? 'still goes on'
-            : duration(Date.parse(item.endedAt) - Date.parse(item.startedAt))}
-          {`, ${plural(item.frames, 'frame')}`}
-        </Fact>
-        {review !== undefined && <Fact name="Verdict">{review.verdict}</Fact>}
-      </dl>
       {mayJudge ? (
         <div class="actions">
           <button
@@ -129,6 +91,44 @@ export function ReviewDetail(props: ReviewDetailProps) {
       ) : (
         <p class="hint">Operators confirm and dismiss; you may look.</p>
       )}
+      <nav class="review-steps" aria-label="Incidents">
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="k"
+          aria-disabled={place.at === 0}
+          onClick={() => onMove(-1)}
+        >
+          Previous
+        </button>
+        <span class="hint">
+          {place.at + 1} of {place.of}
+        </span>
+        <button
+          type="button"
+          class="button button-small"
+          aria-keyshortcuts="j"
+          aria-disabled={place.at === place.of - 1}
+          onClick={() => onMove(1)}
+        >
+          Next
+        </button>
+      </nav>
+      {rule !== undefined && <p class="hint">Looks for: {rule.positives.join(', ')}</p>}
+      <ScoreBar score={item.peakScore} label="Peak score" />
+      <dl class="facts">
+        <Fact name="Camera">
+          {item.camera} on {item.node}, site {item.site}
+        </Fact>
+        <Fact name="Began">{absoluteTime(item.startedAt)}</Fact>
+        <Fact name="Lasted">
+          {item.endedAt === null
+            ? 'still goes on'
+            : duration(Date.parse(item.endedAt) - Date.parse(item.startedAt))}
+          {`, ${plural(item.frames, 'frame')}`}
+        </Fact>
+        {review !== undefined && <Fact name="Verdict">{review.verdict}</Fact>}
+      </dl>
       {mayJudge && others.length > 0 && (
         <label class="review-relabel">
           <span>

@@ -17,7 +17,8 @@ import {
   undone,
   without,
 } from '../review-session.ts'
-import { useResource, useServices } from '../services.ts'
+import { useRules } from '../rules-context.ts'
+import { useComplete, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { RELABEL, ReviewDetail } from './review-detail.tsx'
 import { ReviewList } from './review-list.tsx'
@@ -40,7 +41,9 @@ export function ReviewPage() {
   const [said, setSaid] = useState('')
   const [notes, setNotes] = useState<ReadonlyMap<string, string>>(new Map())
   const busy = useRef(false)
-  const { data } = queue
+  const rules = useRules()
+  const complete = useComplete(!queue.awaited && !rules.awaited)
+  const data = complete ? queue.data : undefined
   useEffect(() => {
     if (data !== undefined) setSession(newSession(data.incidents))
   }, [data])
@@ -150,7 +153,7 @@ export function ReviewPage() {
           <h1>Review</h1>
           <p class="page-sub">
             {data !== undefined && `${plural(open + beyond, 'incident')} to review`}
-            {data === undefined && queue.loading && 'Loading…'}
+            {data === undefined && queue.error === undefined && 'Loading…'}
           </p>
         </div>
         <p class="review-keys hint">
@@ -165,7 +168,7 @@ export function ReviewPage() {
       {data === undefined && queue.error !== undefined && (
         <ErrorState error={queue.error} onRetry={queue.reload} />
       )}
-      {data === undefined && queue.loading && <SkeletonCards cards={2} class="review" />}
+      {data === undefined && queue.error === undefined && <SkeletonCards cards={2} class="review" />}
       {data !== undefined && session.items.length === 0 && (
         <EmptyState icon="check" title="Nothing to review">
           <p>

@@ -14,24 +14,13 @@ export interface RulesSummaryProps {
 /** How new the rules are, and on how many devices they are in force. */
 export function RulesSummary({ rules, rollOut, current }: RulesSummaryProps) {
   const now = useNow(5000)
-  const { inForce, devices, unsent } = rollOut
+  const { inForce, devices } = rollOut
   return (
-    <>
-      <p class="page-sub">
-        Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
-        <span role="status">
-          {current &&
-            devices.length > 0 &&
-            ` · in force on ${inForce} of ${plural(devices.length, 'device')}`}
-        </span>
-      </p>
-      {unsent.length > 0 && (
-        <ul class="remarks hint">
-          {unsent.map(remark => (
-            <li key={remark}>{remark}</li>
-          ))}
-        </ul>
-      )}
-    </>
+    <p class="page-sub rules-summary">
+      Version {rules.version}, changed <Ago iso={rules.updatedAt} now={now} />
+      <span role="status">
+        {current && devices.length > 0 && ` · in force on ${inForce} of ${plural(devices.length, 'device')}`}
+      </span>
+    </p>
   )
 }

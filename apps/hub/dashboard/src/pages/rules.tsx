@@ -9,7 +9,7 @@ import { idFrom, type RuleForm } from '../rule-form.ts'
 import { examplesText, fleetPlaces, learntText, reachText, recordText, rollOut } from '../rule-standing.ts'
 import { ALL_RULES_FILE, learnt, ruleRecords } from '../rules-api.ts'
 import { useRules } from '../rules-context.ts'
-import { useLive, useResource, useServices } from '../services.ts'
+import { useComplete, useLive, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { useRuleTargets } from '../use-rule-targets.ts'
 import { RuleCard } from './rule-card.tsx'
@@ -40,21 +40,27 @@ export function RulesPage({ params }: RulesPageProps) {
   const [failed, setFailed] = useState<{ error: ApiError; change: Change }>()
   const [open, setOpen] = useState<'packs' | 'history' | 'import'>()
   const [showRollOut, setShowRollOut] = useState(false)
-  const { nodes } = useLive()
+  const live = useLive()
   const { can, scope } = useSession()
   const mayChange = can('operator')
   // Records, lessons and history are of all cameras.
   const all = scope === null
-  const { data } = rules
-  const lessons = useResource(all && data ? `learning ${data.version}` : undefined, signal =>
+  const loaded = rules.data
+  const lessons = useResource(all && loaded ? `learning ${loaded.version}` : undefined, signal =>
     learnt(api, signal),
   )
-  const records = useResource(all && data ? `records ${data.version}` : undefined, signal =>
+  const records = useResource(all && loaded ? `records ${loaded.version}` : undefined, signal =>
     ruleRecords(api, signal),
   )
-  const { targets, current } = useRuleTargets(data?.version)
+  const { targets, current, awaited } = useRuleTargets(loaded?.version)
   const standings = rollOut(targets)
-  const fleet = fleetPlaces(targets, nodes)
+  const fleet = fleetPlaces(targets, live.nodes)
+  const complete = useComplete(
+    loaded !== undefined &&
+      ![awaited, lessons.awaited, records.awaited].includes(true) &&
+      (live.loaded || live.error !== undefined || live.state === 'lost'),
+  )
+  const data = complete ? loaded : undefined
 
   const close = () => {
     setEditing(undefined)
@@ -64,7 +70,8 @@ export function RulesPage({ params }: RulesPageProps) {
   }
   const published = (document: RulesDocument) => {
     rules.replace(document)
-    setShowRollOut(true)
+    // Not after a switch among the cards: the table would push the next switch away from under the hand.
+    if (editing !== undefined || open !== undefined) setShowRollOut(true)
   }
   const save = async (change: Change, base: RulesDocument | undefined = data) => {
     if (base === undefined) return
@@ -117,7 +124,7 @@ export function RulesPage({ params }: RulesPageProps) {
         <div>
           <h1>Rules</h1>
           {data === undefined ? (
-            <p class="page-sub">What the cameras look for</p>
+            <p class="page-sub rules-summary">What the cameras look for</p>
           ) : (
             <RulesSummary rules={data} rollOut={standings} current={current} />
           )}
@@ -161,7 +168,16 @@ export function RulesPage({ params }: RulesPageProps) {
           </button>
         )}
       </header>
-      <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
+      {data !== undefined && standings.unsent.length > 0 && (
+        <ul class="remarks hint">
+          {standings.unsent.map(remark => (
+            <li key={remark}>{remark}</li>
+          ))}
+        </ul>
+      )}
+      {data !== undefined && (
+        <RuleRollOut rollOut={standings} current={current} open={showRollOut} onToggle={setShowRollOut} />
+      )}
       {open === 'packs' && <RulePacksDialog onAdded={rules.reload} onClose={() => setOpen(undefined)} />}
       {open === 'history' && data !== undefined && (
         <RuleHistoryDialog
@@ -191,7 +207,7 @@ export function RulesPage({ params }: RulesPageProps) {
       {data === undefined && rules.error !== undefined && (
         <ErrorState error={rules.error} onRetry={rules.reload} />
       )}
-      {data === undefined && rules.loading && <SkeletonCards cards={3} class="rules" />}
+      {data === undefined && rules.error === undefined && <SkeletonCards cards={3} class="rules" />}
       {data !== undefined && shown.length === 0 && (
         <EmptyState icon="rules" title="No rules">
           <p>Say in words what a camera should look for, and every device watches for it.</p>

@@ -5,15 +5,14 @@ import { Ago } from '../components/marks.tsx'
 import { ErrorNote } from '../components/states.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
 import { formatHash } from '../router.ts'
-import { useNow, useResource, useServices } from '../services.ts'
+import { type Resource, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 
 const SHOWN_HITS = 12
 
 /** Standing searches with what they caught; nothing while there are none. */
-export function SavedSearches() {
-  const { api } = useServices()
-  const { data, error, reload } = useResource('saved', signal => api.savedSearches(signal))
+export function SavedSearches({ searches }: { searches: Resource<readonly SavedSearch[]> }) {
+  const { data, error, reload } = searches
   if (error !== undefined && data === undefined) return <ErrorNote error={error} onRetry={reload} />
   if (data === undefined || data.length === 0) return null
   return (
@@ -63,7 +62,9 @@ function SavedEntry({ search, onRemoved }: { search: SavedSearch; onRemoved: () 
         {search.subjects.join(', ')} · cosine from {search.threshold.toFixed(3)}
       </p>
       {failed !== undefined && <ErrorNote error={failed} onRetry={remove} />}
-      <SavedHits search={search} />
+      <div class="saved-caught">
+        <SavedHits search={search} />
+      </div>
     </>
   )
 }

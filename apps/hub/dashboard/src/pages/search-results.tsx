@@ -24,6 +24,8 @@ import { TimeHistogram } from './time-histogram.tsx'
 const REFILL_MS = 4000
 
 export interface SearchResultsProps {
+  /** Asked for, and not shown while what stands above is awaited. */
+  readonly hidden: boolean
   readonly query: SearchQuery
   /** Undefined: nothing is asked, the newest frames are shown. */
   readonly asked: SearchRequest['subject'] | undefined
@@ -42,7 +44,7 @@ interface Answer extends HitPage {
 
 /** Hits for what was asked; the newest frames while nothing is. */
 export function SearchResults(props: SearchResultsProps) {
-  const { query, asked, pictureUrl, onOpen, onSimilar, onNarrow, children } = props
+  const { hidden, query, asked, pictureUrl, onOpen, onSimilar, onNarrow, children } = props
   const { api } = useServices()
   const now = useNow(5000)
   const question = JSON.stringify([queryParams(query), pictureUrl])
@@ -74,7 +76,7 @@ export function SearchResults(props: SearchResultsProps) {
   const failed = error !== undefined && current?.question !== question
   const stale = loading && current?.question !== question
   return (
-    <section class={stale ? 'results results-stale' : 'results'} aria-busy={stale}>
+    <section class={stale ? 'results results-stale' : 'results'} aria-busy={stale} hidden={hidden}>
       <header class="results-head">
         <h2>{asked === undefined ? 'Newest frames' : 'Best matches'}</h2>
         <p role="status">{stale ? 'Searching…' : current !== undefined && summary(current, pages.frames)}</p>

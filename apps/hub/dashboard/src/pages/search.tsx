@@ -5,6 +5,7 @@ import { usePictureUrls } from '../picture-url.ts'
 import { standingQuestion, subjectOf } from '../question.ts'
 import { formatHash, navigate } from '../router.ts'
 import { parseQuery, queryParams, type SearchQuery } from '../search-query.ts'
+import { useResource, useServices } from '../services.ts'
 import { SaveSearch } from './save-search.tsx'
 import { SavedSearches } from './saved-searches.tsx'
 import { SearchBox, type Subject } from './search-box.tsx'
@@ -54,7 +55,9 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
   }
   usePictureUrls({ onPicture: searchPicture, onFailure: setPictureFault })
 
+  const { api } = useServices()
   const asked = byPicture === undefined ? subjectOf(query) : { image: byPicture.blob }
+  const saved = useResource(asked === undefined ? 'saved' : undefined, signal => api.savedSearches(signal))
   const standing = byPicture === undefined ? standingQuestion(query) : undefined
   const suggested = query.text === '' ? 'More like a frame' : query.text.slice(0, 200)
   return (
@@ -76,8 +79,9 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
         <MinusTerms text={query.text} onText={searchText} />
         {asked === undefined && <Examples onText={searchText} />}
       </div>
-      {asked === undefined && <SavedSearches />}
+      {asked === undefined && <SavedSearches searches={saved} />}
       <SearchResults
+        hidden={asked === undefined && saved.awaited}
         query={query}
         asked={asked}
         pictureUrl={byPicture?.url}
