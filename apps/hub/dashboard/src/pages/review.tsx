@@ -27,6 +27,9 @@ import { NOTE } from './review-note.tsx'
 /** Incidents on the table at once; the next come when these are done. */
 const TABLE = 100
 
+/** A verdict that takes longer is said to be on its way. */
+const PATIENCE_MS = 1000
+
 const SAID: Readonly<Record<ReviewVerdict, string>> = {
   confirm: 'Confirmed',
   dismiss: 'Dismissed',
@@ -41,6 +44,7 @@ export function ReviewPage() {
   const [said, setSaid] = useState('')
   const [notes, setNotes] = useState<ReadonlyMap<string, string>>(new Map())
   const busy = useRef(false)
+  const [waiting, setWaiting] = useState(false)
   const rules = useRules()
   const complete = useComplete(!queue.awaited && !rules.awaited)
   const data = complete ? queue.data : undefined
@@ -69,6 +73,7 @@ export function ReviewPage() {
     if (busy.current) return
     busy.current = true
     setFailed(undefined)
+    const timer = setTimeout(() => setWaiting(true), PATIENCE_MS)
     try {
       then(await request())
     } catch (error) {
@@ -76,6 +81,8 @@ export function ReviewPage() {
       setFailed(failure)
       if (failure.status === 404) setSession(gone)
     } finally {
+      clearTimeout(timer)
+      setWaiting(false)
       busy.current = false
     }
   }
@@ -153,6 +160,7 @@ export function ReviewPage() {
           <h1>Review</h1>
           <p class="page-sub">
             {data !== undefined && `${plural(open + beyond, 'incident')} to review`}
+            {waiting && ' · waiting for the hub'}
             {data === undefined && queue.error === undefined && 'Loading…'}
           </p>
         </div>
