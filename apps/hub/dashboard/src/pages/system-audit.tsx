@@ -42,7 +42,7 @@ export function AuditTable({ round }: { round: string }) {
                   </td>
                   <td>{actor}</td>
                   <td>{action}</td>
-                  <td>{subject}</td>
+                  <td class="audit-subject">{subject}</td>
                   <td>{detailText(detail)}</td>
                 </tr>
               ))}
