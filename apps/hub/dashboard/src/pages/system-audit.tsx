@@ -20,7 +20,7 @@ export function AuditTable({ round }: { round: string }) {
     <>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {data === undefined && loading && <p role="status">Loading…</p>}
-      {data?.length === 0 && <p>Nobody has changed anything yet.</p>}
+      {data?.length === 0 && <p>Nothing has been noted yet.</p>}
       {data !== undefined && data.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
         <section class="table-scroll" aria-label="Audit entries" tabIndex={0}>

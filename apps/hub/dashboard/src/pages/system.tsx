@@ -83,7 +83,7 @@ export function SystemPage() {
           >
             <QuarantineList round={round} />
           </Panel>
-          <Panel title="Audit log" note="Who changed what, newest first.">
+          <Panel title="Audit log" note="Who changed what, newest first. Rules have a history of their own.">
             <AuditTable round={round} />
           </Panel>
         </>
