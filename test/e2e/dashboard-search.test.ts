@@ -60,6 +60,8 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   const settled = () => page.locator('.results[aria-busy="false"] .grid > li .score').first().waitFor()
   const cards = () => page.locator('.grid > li').count()
+  const inPage = (condition: string) =>
+    eventually(condition, async () => ((await page.evaluate<boolean>(condition)) ? true : undefined))
 
   /** Every third frame is one on which a rule fired; none has a picture. */
   function scenes(count: number, cameras: readonly string[]): StagedFrame[] {
@@ -124,6 +126,61 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     expect(await cards()).toBeLessThan(MOST_CARDS)
     await page.evaluate('scrollTo(0, 0)')
     await page.locator('li[aria-posinset="1"]').waitFor()
+  })
+
+  it('begins another answer at the top, and leads the keyboard from card to card', async () => {
+    await tab.open('search?text=a%20boat')
+    await settled()
+    await page.evaluate('scrollTo(0, 600)')
+    await page.locator('.frame-similar').first().focus()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('li[aria-posinset="2"] .frame-similar:focus').waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.locator('li[aria-posinset="6"] .frame-similar:focus').waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/like=/)
+    // The card that was asked from is no hit: the focus is on what begins.
+    await page.getByRole('heading', { name: 'Best matches' }).and(page.locator(':focus')).waitFor()
+    await inPage('scrollY === 0')
+    await searchFor(page, '-people')
+    await page.waitForURL(/like=.*text=-people|text=-people.*like=/)
+    await page.getByText('More like this', { exact: true }).waitFor()
+    expect(await page.getByText('Say also what to look for').count()).toBe(0)
+    // The frame that is searched by has no picture to be shown in the box.
+    tab.pardon(text => text.startsWith('Failed to load resource') && text.includes('404'))
+  })
+
+  it('lets no picture that was slow to read take the place of what was asked since', async () => {
+    await tab.open('')
+    await page.evaluate(`{
+      const read = createImageBitmap
+      window.createImageBitmap = file => new Promise(done => { window.goOn = () => done(read(file)) })
+      const revoke = URL.revokeObjectURL
+      URL.revokeObjectURL = url => { window.dropped = true; revoke.call(URL, url) }
+    }`)
+    const png =
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    await page
+      .locator('input[type="file"]')
+      .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
+    await inPage('window.goOn !== undefined')
+    await searchFor(page, 'a boat')
+    await settled()
+    await page.evaluate('goOn()')
+    await inPage('window.dropped === true')
+    expect(new URL(page.url()).hash).toBe('#/search?text=a+boat')
+    expect(await page.locator('.subject').count()).toBe(0)
+  })
+
+  it('goes on from a frame within the filters that it was found with', async () => {
+    await tab.open('search?text=a%20boat&site=harbour&fired=yes')
+    await settled()
+    await page.locator('.frame-open').first().click()
+    const drawer = page.getByRole('dialog')
+    const only = await drawer.getByRole('link', { name: 'Only this camera' }).getAttribute('href')
+    expect(only).toMatch(/^#\/search\?text=a\+boat&site=harbour&node=quay&camera=(pier|lock)&fired=yes$/)
+    const like = await drawer.getByRole('link', { name: 'More like this' }).getAttribute('href')
+    expect(like).toMatch(/^#\/search\?like=[^&]+&site=harbour&fired=yes$/)
   })
 
   it('says in words why a frame is a hit, and that its picture was not kept', async () => {

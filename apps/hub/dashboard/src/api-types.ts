@@ -297,6 +297,7 @@ export interface SavedSearch {
   readonly threshold: number
   /** What is looked for; negatives begin with a minus. */
   readonly subjects: readonly string[]
+  readonly filter: FrameFilter & { readonly sites?: readonly string[]; readonly cameras?: readonly string[] }
 }
 
 export interface SavedHit {

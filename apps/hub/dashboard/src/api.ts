@@ -132,10 +132,11 @@ export class ApiClient {
     if ('text' in subject && negatives.length === 0) {
       return this.#get('/search', { text: subject.text, ...simple }, signal)
     }
-    if (!('image' in subject)) {
+    if (!('image' in subject) || negatives.length > 0) {
       const variety = diversity === undefined ? {} : { diversity: { lambda: diversity } }
       const without = negatives.length === 0 ? {} : { negatives: negatives.map(text => ({ text })) }
-      const body = { ...subject, ...without, limit, cursor, facets, ...variety, filter }
+      const asked = 'image' in subject ? { image: await base64Of(subject.image) } : subject
+      const body = { ...asked, ...without, limit, cursor, facets, ...variety, filter }
       return this.#send('POST', '/search', body, signal)
     }
     const form = new FormData()
@@ -343,6 +344,11 @@ function reviewPath(incident: string): string {
 /** As a form and an address carry it. */
 function simpleFilter({ fired, ...names }: FrameFilter): Record<string, string> {
   return fired === undefined ? names : { ...names, fired: String(fired) }
+}
+
+async function base64Of(blob: Blob): Promise<string> {
+  const bytes = new Uint8Array(await blob.arrayBuffer())
+  return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''))
 }
 
 function abortable(signal: AbortSignal | undefined): RequestInit {

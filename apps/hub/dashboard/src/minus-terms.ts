@@ -17,8 +17,13 @@ export function splitWords(text: string): SearchWords {
   return { wanted: wanted.replace(/\s+/g, ' ').trim(), unwanted: [...unwanted] }
 }
 
+/** Whether nothing is said of what is looked for: a picture or a frame may say it. */
+export function onlyTakesAway(text: string): boolean {
+  return splitWords(text).wanted === ''
+}
+
 /** The text that `splitWords` reads as these words. */
 export function joinWords({ wanted, unwanted }: SearchWords): string {
-  const terms = unwanted.map(term => (/[\s"-]/.test(term) ? `-"${term}"` : `-${term}`))
+  const terms = unwanted.map(term => (/\s|^["-]/.test(term) ? `-"${term}"` : `-${term}`))
   return [wanted, ...terms].filter(part => part !== '').join(' ')
 }

@@ -11,7 +11,7 @@ export interface SearchQuery {
   /** Without a rule: frames on which any fired, or none. */
   readonly fired: Fired
   readonly range: Range
-  /** Local date-times as `<input type=datetime-local>` gives them; used when the range is `custom`. */
+  /** Instants, RFC 3339; used when the range is `custom`. */
   readonly from: string
   readonly to: string
 }
@@ -122,7 +122,7 @@ function sourceOf({ site, node, camera }: Params): Source {
   return camera ? { site, node, camera } : { site, node }
 }
 
-function isoOf(name: 'from' | 'to', local: string): FrameFilter {
-  const at = Date.parse(local)
+function isoOf(name: 'from' | 'to', time: string): FrameFilter {
+  const at = Date.parse(time)
   return Number.isNaN(at) ? {} : { [name]: new Date(at).toISOString() }
 }

@@ -71,12 +71,19 @@ export function useResource<T>(
   // What failed while the hub was away is asked again when it is back.
   useEffect(() => {
     if (!failed) return
+    const again = () => setRound(last => last + 1)
     let before = live.view.state
-    return live.subscribe(() => {
+    const unsubscribe = live.subscribe(() => {
       const { state: now } = live.view
-      if (now === 'live' && before !== 'live') setRound(last => last + 1)
+      if (now === 'live' && before !== 'live') again()
       before = now
     })
+    // A short loss may end before the live connection has noticed it.
+    addEventListener('online', again)
+    return () => {
+      unsubscribe()
+      removeEventListener('online', again)
+    }
   }, [failed, live])
   return {
     data: state.data,

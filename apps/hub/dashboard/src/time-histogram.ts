@@ -26,13 +26,9 @@ export function withGaps({ bucketMs, buckets }: SearchHistogram): TimeBucket[] {
 
 /** The filter that leaves exactly what is in these buckets. */
 export function rangeOver(from: number, until: number): Pick<SearchQuery, 'range' | 'from' | 'to'> {
-  return { range: 'custom', from: localMinute(from), to: localMinute(until) }
+  return { range: 'custom', from: iso(from), to: iso(until) }
 }
 
-/** As `<input type=datetime-local>` has it, in the time zone of the page. */
-function localMinute(at: number): string {
-  const date = new Date(at)
-  const two = (value: number) => String(value).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}`
+function iso(at: number): string {
+  return new Date(at).toISOString()
 }

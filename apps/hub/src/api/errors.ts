@@ -34,8 +34,15 @@ function asFault(error: FastifyError) {
   const known = FRAMEWORK_FAULTS[error.code]
   if (known !== undefined) return fault(known, error.message, { cause: error })
   if (error.validation !== undefined || (error.statusCode !== undefined && error.statusCode < 500)) {
-    return fault('API_BAD_REQUEST', messageOf(error), { cause: error })
+    return fault('API_BAD_REQUEST', messageOf(error) + detailOf(error), { cause: error })
   }
   // The cause is logged; a stranger learns nothing of it.
   return fault('INTERNAL', 'an unexpected failure', { cause: error })
+}
+
+/** What the message of a schema's fault leaves out: which property is not known, which values are. */
+function detailOf({ validation }: FastifyError): string {
+  const { additionalProperty, allowedValues } = validation?.[0]?.params ?? {}
+  if (typeof additionalProperty === 'string') return `: ${additionalProperty}`
+  return Array.isArray(allowedValues) ? `: ${allowedValues.join(', ')}` : ''
 }

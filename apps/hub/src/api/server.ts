@@ -27,6 +27,7 @@ import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { SavedSearches } from '../search/saved-searches.ts'
 import type { Search } from '../search/search.ts'
+import type { Tags } from '../search/tags.ts'
 import type { HubSettings } from '../settings.ts'
 import type { AuditLog } from '../store/audit-log.ts'
 import type { RecordStore } from '../store/record-store.ts'
@@ -35,7 +36,9 @@ import { installErrorHandling } from './errors.ts'
 import { installGuard } from './guard.ts'
 import { LiveFeed } from './live-feed.ts'
 import { feedLive } from './live-source.ts'
+import { ErrorShape, openapiOptions } from './openapi.ts'
 import { installRateLimit } from './rate-limit.ts'
+import { installBodyTypes, REQUEST_CHECKS } from './request-checks.ts'
 import { type ListedRoute, listRoutes } from './roles.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backtestRoutes } from './routes/backtest.ts'
@@ -63,6 +66,7 @@ import { ruleRoutes } from './routes/rules.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tagRoutes } from './routes/tags.ts'
 import { userRoutes } from './routes/users.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
@@ -79,6 +83,7 @@ export interface ApiParts {
   readonly ingest: Ingest
   readonly rules: RuleDesk
   readonly search: Search
+  readonly tags: Tags
   readonly models: ModelStoreFiles
   readonly moderator: Moderator
   readonly backtest: Backtest
@@ -175,10 +180,11 @@ export class HttpApi implements Service {
       bodyLimit: settings.maxBodyBytes,
       requestTimeout: settings.requestTimeoutMs,
       forceCloseConnections: true,
-      ajv: { customOptions: { removeAdditional: false } },
+      ajv: REQUEST_CHECKS,
     }).withTypeProvider<TypeBoxTypeProvider>()
     this.#routes = listRoutes(app)
     installErrorHandling(app, log)
+    installBodyTypes(app)
     installSecurity(app, settings.host, { proxied: tls.terminated })
     await installGuard(app, { people, logins: parts.devices.logins, cookie })
     app.addHook('onResponse', async (request, reply) => {
@@ -193,9 +199,8 @@ export class HttpApi implements Service {
       attachFieldsToBody: 'keyValues',
       limits: { files: 1, fields: 16, fieldSize: 4096, fileSize: settings.maxBodyBytes, parts: 17 },
     })
-    await app.register(fastifySwagger, {
-      openapi: { openapi: '3.0.3', info: { title: 'Sightline hub', version } },
-    })
+    app.addSchema(ErrorShape)
+    await app.register(fastifySwagger, openapiOptions(version))
     await app.register(
       async api => {
         await api.register(questionRoutes, {
@@ -205,9 +210,8 @@ export class HttpApi implements Service {
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
-        await api.register(eraseRoutes, {
-          ...{ forgetter, desk: parts.devices.desk, live: this.#live },
-        })
+        await api.register(tagRoutes, { tags: parts.tags })
+        await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk, live: this.#live })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(deviceStatsRoutes, { history: parts.history, clock: parts.clock })
         await api.register(deviceConfigRoutes, { shadow, audit: parts.audit })

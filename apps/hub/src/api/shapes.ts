@@ -18,6 +18,13 @@ const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T)
 const Time = Type.String({ format: 'date-time' })
 const Name = Type.String({ pattern: NAME_PATTERN })
 
+/** No control characters, no space at either end. */
+export const Tag = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  pattern: '^[^\\s\\u0000-\\u001f](?:[^\\u0000-\\u001f]*[^\\s\\u0000-\\u001f])?$',
+})
+
 export const FilterShape = {
   site: Type.Optional(Name),
   node: Type.Optional(Name),
@@ -38,6 +45,7 @@ export const FrameShape = Type.Object({
   receivedAt: Time,
   historical: Type.Boolean(),
   verdicts: Type.Array(Verdict),
+  tags: Type.Array(Type.String(), { description: 'What people call it by.' }),
   thumbnailUrl: nullable(Type.String()),
 })
 
@@ -103,7 +111,12 @@ export const NodeShape = Type.Object({
   ),
   stored: nullable(
     Type.Object(
-      { upTo: Type.Integer(), ranges: Type.Array(Type.Tuple([Type.Integer(), Type.Integer()])) },
+      {
+        upTo: Type.Integer(),
+        ranges: Type.Array(
+          Type.Array(Type.Integer(), { minItems: 2, maxItems: 2, description: 'First and last.' }),
+        ),
+      },
       {
         description:
           'What is durably stored of the current session: all up to upTo, and ranges beyond a gap.',
@@ -119,8 +132,3 @@ export const RulesShape = Type.Object({
   rules: Type.Array(Rule),
   warnings: Type.Array(Type.Object({ rule: Type.String(), message: Type.String() })),
 })
-
-export const ErrorShape = Type.Object(
-  { error: Type.Object({ code: Type.String(), message: Type.String(), remedy: Type.String() }) },
-  { $id: 'Error' },
-)

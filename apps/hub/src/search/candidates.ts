@@ -110,7 +110,8 @@ async function readAll(
 function lossOf(capturedAt: number, decay: Decay | undefined): number {
   if (decay === undefined) return 0
   const halfLives = Math.max(0, decay.at - capturedAt) / (decay.halfLifeHours * HOUR_MS)
-  return (Math.LN2 * halfLives) / decay.logitScale
+  // Finite however short a half-life is: a cursor holds the rank.
+  return Math.min(Number.MAX_VALUE, (Math.LN2 * halfLives) / decay.logitScale)
 }
 
 export function turn(): Promise<void> {

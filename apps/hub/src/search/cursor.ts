@@ -17,6 +17,10 @@ const Position = Type.Object(
     upTo: Whole,
     /** Milliseconds since the epoch: time decays from here. */
     at: Whole,
+    /** Least similarity of a hit, by the score that was asked for; null: any. */
+    least: Type.Union([Type.Number(), Type.Null()]),
+    /** Cosine between two frames that have nothing in common; what is typical changes as frames come in. */
+    ordinary: Type.Number(),
     /** Hits, or groups, of the pages before. */
     seen: Whole,
     /** Rank, time and ord of the last hit. */

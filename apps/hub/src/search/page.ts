@@ -8,7 +8,7 @@ import {
   MAX_CANDIDATES,
 } from './candidates.ts'
 import { isAfter, keyOf, type Position } from './cursor.ts'
-import { type DiversePick, ordinaryLikeness, pickDiverse } from './diversity.ts'
+import { type DiversePick, pickDiverse } from './diversity.ts'
 import { groupCandidates } from './grouping.ts'
 import type { Candidate, SearchHit, SearchQuery, SearchResult } from './query.ts'
 
@@ -39,11 +39,12 @@ export interface PagePlan extends CandidatePlan {
   readonly limit: number
   readonly seen: number
   readonly after: Position['after']
+  readonly ordinary: number
 }
 
 export interface PageParts extends CandidateParts {
   readonly store: CandidateParts['store'] & Pick<RecordStore, 'incidents'>
-  readonly index: Pick<IndexKeeper, 'search' | 'background'>
+  readonly index: Pick<IndexKeeper, 'search'>
 }
 
 export function pageOf(parts: PageParts, plan: PagePlan): Promise<Page> {
@@ -104,9 +105,9 @@ async function diversePage(parts: PageParts, plan: PagePlan): Promise<Page> {
  * place, so that a later page agrees with an earlier one.
  */
 async function diversePicks(parts: PageParts, plan: PagePlan, first: CandidatePool): Promise<DiversePick[]> {
-  const { query, seen, limit, filter } = plan
+  const { query, seen, limit, filter, ordinary } = plan
   const wanted = seen + limit + 1
-  const how = { lambda: query.diversity!.lambda, ordinary: ordinaryLikeness(parts.index.background) }
+  const how = { lambda: query.diversity!.lambda, ordinary }
   const known = new Set<number>()
   const picks: DiversePick[] = []
   let [pool, from] = [first, filter.from]

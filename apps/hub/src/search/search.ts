@@ -6,6 +6,7 @@ import type { RecordStore } from '../store/record-store.ts'
 import { type Calibration, calibrate } from './calibration.ts'
 import { MAX_CANDIDATES } from './candidates.ts'
 import { decodeCursor, digestOf, encodeCursor, type Position } from './cursor.ts'
+import { ordinaryLikeness } from './diversity.ts'
 import { facetsOf } from './facets.ts'
 import { type Page, type PageParts, pageOf } from './page.ts'
 import {
@@ -20,6 +21,7 @@ import {
 } from './query.ts'
 import { contributionsTo, type QueryModel, type QueryVector, QueryVectors } from './query-vectors.ts'
 import { ResultCache } from './result-cache.ts'
+import type { Tags } from './tags.ts'
 
 /** More searches at once are refused: each holds an encoder or the index worker for milliseconds. */
 const MAX_SEARCHES = 64
@@ -28,6 +30,7 @@ const MAX_GROUP_SIZE = 20
 export interface SearchOptions {
   readonly store: PageParts['store'] & Pick<RecordStore, 'frame' | 'lastOrd'>
   readonly index: Pick<IndexKeeper, 'search' | 'background' | 'changes'>
+  readonly tags: Pick<Tags, 'changes'>
   readonly model: QueryModel
   readonly clock: Pick<Clock, 'now'>
 }
@@ -92,7 +95,9 @@ export class Search {
   }
 
   async #search(query: SearchQuery): Promise<SearchResult> {
-    const { changes } = this.#options.index
+    const { index, tags } = this.#options
+    // Both only grow.
+    const changes = index.changes + tags.changes
     const identity = identityOf(query)
     const key = digestOf([identity, query.limit, query.cursor, query.explain === true])
     const known = this.#cache.get(key, changes)
@@ -104,10 +109,11 @@ export class Search {
 
   async #answer(query: SearchQuery, digest: string): Promise<SearchResult> {
     const { model } = this.#options
-    const position = this.#position(query, digest)
+    const known = query.cursor === undefined ? undefined : decodeCursor(query.cursor, digest)
     const combined = await this.vectors.combine(query)
     const calibration = this.calibration(combined.vector)
-    const { hits, groups, pool, next } = await this.#page(query, position, combined, calibration)
+    const position = known ?? this.#begin(query, digest, calibration)
+    const { hits, groups, pool, next } = await this.#page(query, position, combined)
     return {
       hits: hits.map(({ candidate, ...marks }) => ({
         ...hitOf(candidate, calibration),
@@ -129,24 +135,26 @@ export class Search {
 
   #page(
     query: SearchQuery,
-    { upTo, at, seen, after }: Position,
+    { upTo, at, seen, after, least, ordinary }: Position,
     { vector, own }: QueryVector,
-    calibration: Calibration,
   ): Promise<Page> {
-    const { filter = {}, limit = DEFAULT_LIMIT, minScore = 0, exact = false, timeDecay } = query
+    const { filter = {}, limit = DEFAULT_LIMIT, exact = false, timeDecay } = query
     const { logitScale } = this.#options.model.manifest
     return pageOf(this.#options, {
-      ...{ query, limit, seen, after, vector, filter, exact, own, upTo },
-      minSimilarity: minScore <= 0 ? Number.NEGATIVE_INFINITY : calibration.similarityOf(minScore),
+      ...{ query, limit, seen, after, vector, filter, exact, own, upTo, ordinary },
+      minSimilarity: least ?? Number.NEGATIVE_INFINITY,
       decay: timeDecay === undefined ? undefined : { ...timeDecay, at, logitScale },
     })
   }
 
-  /** Of the page that is asked for; the first is of this moment. */
-  #position({ cursor }: SearchQuery, digest: string): Position {
-    if (cursor !== undefined) return decodeCursor(cursor, digest)
-    const { store, clock } = this.#options
-    return { query: digest, upTo: store.lastOrd(), at: clock.now(), seen: 0, after: null }
+  /** The first page is of this moment, and of what is typical now. */
+  #begin({ minScore = 0, diversity }: SearchQuery, digest: string, calibration: Calibration): Position {
+    const { store, index, clock } = this.#options
+    return {
+      ...{ query: digest, upTo: store.lastOrd(), at: clock.now(), seen: 0, after: null },
+      least: minScore <= 0 ? null : calibration.similarityOf(minScore),
+      ordinary: diversity === undefined ? 0 : ordinaryLikeness(index.background),
+    }
   }
 }
 

@@ -78,10 +78,10 @@ describe('a search in its address', () => {
 
   test('a custom range may be open at either end, but not turned round', () => {
     const range = (from: string, to: string) => parseQuery({ range: 'custom', from, to })
-    const open = range('2026-03-01T10:00', '')
+    const open = range('2026-03-01T10:00:00.000Z', '')
     expect(rangeFault(open)).toBeUndefined()
-    expect(queryFilter(open, NOW)).toEqual({ from: new Date('2026-03-01T10:00').toISOString() })
-    expect(rangeFault(range('2026-03-02T10:00', '2026-03-01T10:00'))).toMatch(/after the start/)
+    expect(queryFilter(open, NOW)).toEqual({ from: '2026-03-01T10:00:00.000Z' })
+    expect(rangeFault(range('2026-03-02T10:00:00Z', '2026-03-01T10:00:00Z'))).toMatch(/after the start/)
     expect(rangeFault(range('soon', ''))).toMatch(/not a date/)
   })
 })

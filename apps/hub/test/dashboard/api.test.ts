@@ -104,4 +104,13 @@ describe('search', () => {
     const form = init?.body as FormData
     expect([...form.keys()]).toEqual(['limit', 'camera', 'image'])
   })
+
+  test('a picture with minus-terms goes as JSON: a form holds no lists', async () => {
+    const image = new Blob([new Uint8Array([0xff, 0xd8, 0])], { type: 'image/jpeg' })
+    await api.search({ subject: { image }, negatives: ['people'], limit: 24, filter: {} })
+    expect(JSON.parse(String(calls.at(-1)?.init?.body))).toMatchObject({
+      image: '/9gA',
+      negatives: [{ text: 'people' }],
+    })
+  })
 })

@@ -27,6 +27,7 @@ describe('minus-terms', () => {
       { wanted: 'a beach', unwanted: ['people', 'a dog', 't-shirt'] },
       { wanted: '', unwanted: ['people'] },
       { wanted: 'a beach', unwanted: [] },
+      { wanted: 'a beach', unwanted: ['6"pipe', '-x'] },
     ]) {
       expect(splitWords(joinWords(words))).toEqual(words)
     }

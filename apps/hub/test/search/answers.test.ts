@@ -76,6 +76,7 @@ describe('pages', () => {
 
   test.each([
     ['time decay', { timeDecay: { halfLifeHours: 100 } }],
+    ['a half-life of next to nothing', { timeDecay: { halfLifeHours: Number.MIN_VALUE } }],
     ['variety', { diversity: { lambda: 0.6 } }],
     ['a filter and a score', { filter: { camera: 'yard' }, minScore: 0.3 }],
   ])('with %s repeat nothing', async (_name, how) => {
@@ -209,3 +210,20 @@ test('variety: one picture that came a thousand times is one hit, and others fol
   expect(varied.hits[0]!.frame.id).toBe(plain.hits[0]!.frame.id)
   expect(varied.hits[0]!.alike).toBe(59)
 })
+
+test.each([
+  ['variety', { diversity: { lambda: 0.5 } }],
+  ['a score', { minScore: 0.2 }],
+])(
+  'what is typical changes as frames come in, and pages with %s still repeat and skip nothing',
+  async (_name, how) => {
+    const query = { text: 'cat', filter: { cameras: ['site/node/yard', 'site/node/lobby'] }, ...how }
+    const whole = await pages({ ...query, limit: 200 })
+    expect(whole.length).toBeGreaterThan(60)
+    const others = () =>
+      ingest.store(
+        Array.from({ length: 60 }, () => ({ vector: nearUnit(words.dog!, 0.9, random), capturedAt: NOW })),
+      )
+    expect(await pages({ ...query, limit: 20 }, others)).toEqual(whole)
+  },
+)

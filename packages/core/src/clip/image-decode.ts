@@ -33,7 +33,7 @@ export interface ImageHeader {
 
 /** Reads the header alone. @throws IMAGE_INVALID, IMAGE_TOO_LARGE */
 export async function readImageHeader(bytes: Uint8Array, options: DecodeOptions = {}): Promise<ImageHeader> {
-  const { format, width, height } = await inspect(openFile(bytes, options), bytes)
+  const { format, width, height } = await inspect(openFile(bytes, options), bytes, options)
   return { format, width, height }
 }
 
@@ -47,7 +47,7 @@ export async function readImageHeader(bytes: Uint8Array, options: DecodeOptions 
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<RawFrame> {
   if (!(input instanceof Uint8Array)) return checkFrame(input, options)
   const image = openFile(input, options)
-  const header = quickHeader(input) ?? (await inspect(image, input))
+  const header = quickHeader(input) ?? (await inspect(image, input, options))
   try {
     if (header.space === 'cmyk') return await decodeCmyk(image)
     if (header.space === 'grey16') return await decodeGrey16(image)
@@ -59,7 +59,7 @@ export async function decodeImage(input: ImageInput, options: DecodeOptions = {}
     if (info.channels !== 3) throw fault('IMAGE_INVALID', `${info.channels} channels after decoding, not 3`)
     return { data, width: info.width, height: info.height }
   } catch (error) {
-    throw imageFault(error)
+    throw imageFault(error, options)
   }
 }
 
@@ -74,13 +74,13 @@ function quickHeader(bytes: Uint8Array): Inspected | undefined {
   return header && { ...header, format: 'jpeg', space: 'srgb', exact: false }
 }
 
-async function inspect(image: Sharp, bytes: Uint8Array): Promise<Inspected> {
+async function inspect(image: Sharp, bytes: Uint8Array, options: DecodeOptions): Promise<Inspected> {
   try {
     const { autoOrient, space, depth, hasAlpha } = await image.metadata()
     const exact = hasAlpha || depth !== 'uchar'
     return { format: sniff(bytes)!, width: autoOrient.width, height: autoOrient.height, space, exact }
   } catch (error) {
-    throw imageFault(error)
+    throw imageFault(error, options)
   }
 }
 

@@ -77,15 +77,17 @@ export function checkFrame(frame: RawFrame, { maxPixels = DEFAULT_MAX_PIXELS }: 
   return frame
 }
 
-function tooLarge(maxPixels?: number, cause?: unknown): SightlineError {
-  const limit = maxPixels === undefined ? '' : ` of ${maxPixels} pixels`
-  return fault('IMAGE_TOO_LARGE', `the image exceeds the limit${limit}`, { cause })
+function tooLarge(maxPixels: number, cause?: unknown): SightlineError {
+  return fault('IMAGE_TOO_LARGE', `the image exceeds the limit of ${maxPixels} pixels`, { cause })
 }
 
-/** What the image library threw, as a coded error. */
-export function imageFault(error: unknown): SightlineError {
+/** What the image library threw under these options, as a coded error. */
+export function imageFault(
+  error: unknown,
+  { maxPixels = DEFAULT_MAX_PIXELS }: DecodeOptions,
+): SightlineError {
   if (isFault(error)) return error
   const message = messageOf(error)
-  if (/pixel limit|too large|exceeds/i.test(message)) return tooLarge(undefined, error)
+  if (/pixel limit|too large|exceeds/i.test(message)) return tooLarge(maxPixels, error)
   return fault('IMAGE_INVALID', `the image cannot be decoded: ${message.split('\n')[0]}`, { cause: error })
 }

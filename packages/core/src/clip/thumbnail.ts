@@ -32,7 +32,7 @@ export async function thumbnail(
       .jpeg({ quality: 75 })
       .toBuffer()
   } catch (error) {
-    throw imageFault(error)
+    throw imageFault(error, options)
   }
 }
 
@@ -70,6 +70,6 @@ export async function blurredThumbnail(
       .jpeg({ quality: 60 })
       .toBuffer()
   } catch (error) {
-    throw imageFault(error)
+    throw imageFault(error, options)
   }
 }

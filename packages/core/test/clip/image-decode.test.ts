@@ -179,6 +179,8 @@ describe('refusing', () => {
     expect(
       await code(decodeImage({ data: new Uint8Array(363), width: 11, height: 11 }, { maxPixels: 100 })),
     ).toBe('IMAGE_TOO_LARGE')
+    const limit = /exceeds the limit of 100 pixels/
+    await expect(decodeImage(await picture().jpeg().toBuffer(), { maxPixels: 100 })).rejects.toThrow(limit)
   })
 
   test.each([

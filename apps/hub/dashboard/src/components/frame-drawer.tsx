@@ -5,6 +5,7 @@ import { Icon } from '../icons.tsx'
 import { splitWords } from '../minus-terms.ts'
 import { formatHash, useRoute } from '../router.ts'
 import { useRules } from '../rules-context.ts'
+import { parseQuery, queryParams } from '../search-query.ts'
 import { useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { Fact } from './fact.tsx'
@@ -12,7 +13,7 @@ import { FrameMatch } from './frame-match.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
-import { ErrorState } from './states.tsx'
+import { ErrorState, MissingFrame } from './states.tsx'
 import { Thumbnail } from './thumbnail.tsx'
 
 export interface FrameDrawerProps {
@@ -32,7 +33,8 @@ export function FrameDrawer({ id, known, onStep, onClose }: FrameDrawerProps) {
   return (
     <Modal title={frame?.camera ?? 'Frame'} class="drawer" onClose={onClose}>
       {frame !== undefined && <FrameDetail frame={frame} onStep={onStep} />}
-      {frame === undefined && loaded.error !== undefined && (
+      {frame === undefined && loaded.error?.status === 404 && <MissingFrame />}
+      {frame === undefined && loaded.error !== undefined && loaded.error.status !== 404 && (
         <ErrorState error={loaded.error} onRetry={loaded.reload} />
       )}
       {frame === undefined && loaded.loading && <div class="skeleton-picture" aria-busy="true" />}
@@ -44,8 +46,11 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
   const { can } = useSession()
   const now = useNow()
   const { incidents } = useLive()
+  const { page, params } = useRoute()
+  // From a search one goes on within its filters; elsewhere an address has none.
+  const query = parseQuery(page === 'search' ? params : {})
   // The words that found the frame say what a rule from it would look for.
-  const asked = splitWords(useRoute().params.text ?? '').wanted
+  const asked = splitWords(query.text).wanted
   const { site, node, camera } = frame
   const shownFor = incidents.filter(({ bestFrameId }) => bestFrameId === frame.id)
   return (
@@ -60,10 +65,16 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
         </p>
       )}
       <div class="actions">
-        <a class="button button-primary" href={formatHash('search', { like: frame.id })}>
+        <a
+          class="button button-primary"
+          href={formatHash('search', queryParams({ ...query, text: '', like: frame.id }))}
+        >
           <Icon name="similar" /> More like this
         </a>
-        <a class="button" href={formatHash('search', { site, node, camera })}>
+        <a
+          class="button"
+          href={formatHash('search', queryParams({ ...query, source: { site, node, camera } }))}
+        >
           <Icon name="camera" /> Only this camera
         </a>
         {can('operator') && (

@@ -38,6 +38,15 @@ export function ErrorState({ error, onRetry }: { error: ApiError; onRetry: () =>
   )
 }
 
+/** What an address may name that was there once, or is for others to see. */
+export function MissingFrame() {
+  return (
+    <EmptyState icon="imageOff" title="This frame is not here">
+      <p>It is no longer stored, or of a camera that you may not see.</p>
+    </EmptyState>
+  )
+}
+
 /** An error that leaves what was there before standing. */
 export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () => void }) {
   return (

@@ -13,9 +13,17 @@ export interface VirtualGridProps<T> {
   readonly children: (item: T) => ComponentChildren
 }
 
+/** Steps of the arrow keys, in a grid of so many columns. */
+const STEPS: Readonly<Record<string, (columns: number) => number>> = {
+  ArrowLeft: () => -1,
+  ArrowRight: () => 1,
+  ArrowUp: columns => -columns,
+  ArrowDown: columns => columns,
+}
+
 /**
  * A grid of equally high rows of which only those near the view are in the document. The others leave their room as
- * padding; `aria-posinset` says where in the whole a card is. Style properties set by script pass the content security policy.
+ * padding; `aria-posinset` says where in the whole a card is; the arrow keys go from card to card. Style properties set by script pass the content security policy.
  */
 export function VirtualGrid<T>({ items, keyOf, class: name, label, children }: VirtualGridProps<T>) {
   const list = useRef<HTMLUListElement>(null)
@@ -25,6 +33,7 @@ export function VirtualGrid<T>({ items, keyOf, class: name, label, children }: V
       ref={list}
       class={name}
       aria-label={label}
+      onKeyDown={event => goAlong(event, list.current)}
       style={{ paddingTop: `${beforePx}px`, paddingBottom: `${afterPx}px` }}
     >
       {items.slice(first, end).map((item, i) => (
@@ -34,6 +43,26 @@ export function VirtualGrid<T>({ items, keyOf, class: name, label, children }: V
       ))}
     </ul>
   )
+}
+
+/** To the same control of the card beside, above or below, if there is one. */
+function goAlong(event: KeyboardEvent, list: HTMLUListElement | null): void {
+  const step = STEPS[event.key]
+  const { target } = event
+  if (step === undefined || list === null || !(target instanceof HTMLElement)) return
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return
+  const place = Number(target.closest('li[aria-posinset]')?.getAttribute('aria-posinset'))
+  const next = list.querySelector(`:scope > li[aria-posinset="${place + step(columnsOf(list))}"]`)
+  const control =
+    (target.className !== '' && next?.querySelector<HTMLElement>(`.${target.classList[0]}`)) ||
+    next?.querySelector<HTMLElement>('a, button')
+  if (!control) return
+  event.preventDefault()
+  control.focus()
+}
+
+function columnsOf(list: HTMLUListElement): number {
+  return getComputedStyle(list).gridTemplateColumns.split(' ').length
 }
 
 function useSpan(list: RefObject<HTMLUListElement | null>, total: number): GridSpan {
@@ -66,11 +95,11 @@ function useSpan(list: RefObject<HTMLUListElement | null>, total: number): GridS
 }
 
 function measured(element: HTMLUListElement, total: number): GridSpan {
-  const { gridTemplateColumns, rowGap } = getComputedStyle(element)
+  const { rowGap } = getComputedStyle(element)
   const card = element.firstElementChild?.getBoundingClientRect().height ?? 0
   return spanOf({
     total,
-    columns: gridTemplateColumns.split(' ').length,
+    columns: columnsOf(element),
     rowPx: card === 0 ? 0 : card + (Number.parseFloat(rowGap) || 0),
     topPx: element.getBoundingClientRect().top,
     viewPx: innerHeight,

@@ -4,6 +4,7 @@ import type { SavedSearch } from '../api-types.ts'
 import { Ago } from '../components/marks.tsx'
 import { ErrorNote } from '../components/states.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
+import { savedAddress } from '../question.ts'
 import { formatHash } from '../router.ts'
 import { type Resource, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
@@ -32,6 +33,7 @@ export function SavedSearches({ searches }: { searches: Resource<readonly SavedS
 function SavedEntry({ search, onRemoved }: { search: SavedSearch; onRemoved: () => void }) {
   const { api } = useServices()
   const { name, can } = useSession()
+  const address = savedAddress(search)
   const [asked, setAsked] = useState(false)
   const [failed, setFailed] = useState<ApiError>()
   const remove = async () => {
@@ -45,7 +47,15 @@ function SavedEntry({ search, onRemoved }: { search: SavedSearch; onRemoved: () 
   return (
     <>
       <header class="saved-head">
-        <h3>{search.name}</h3>
+        <h3>
+          {address === undefined ? (
+            search.name
+          ) : (
+            <a href={address} title="Search all stored frames for it">
+              {search.name}
+            </a>
+          )}
+        </h3>
         {(can('operator') || search.owner === `user:${name}`) && (
           <button
             type="button"

@@ -56,7 +56,11 @@ export function SearchBox({ text, subject, onText, onPicture, onClear }: SearchB
               type="button"
               class="subject-clear"
               aria-label={`Remove ${subject.label}`}
-              onClick={onClear}
+              onClick={() => {
+                // This button goes; the focus stays in the box.
+                input.current?.focus()
+                onClear()
+              }}
             >
               <Icon name="close" />
             </button>

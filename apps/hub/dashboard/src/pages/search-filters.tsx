@@ -2,6 +2,7 @@ import { useId } from 'preact/hooks'
 import type { SearchFacets } from '../api-types.ts'
 import { FilterChip } from '../components/filter-chip.tsx'
 import { type Choice, choicesOf } from '../filter-choices.ts'
+import { instantOf, localMinute } from '../local-minute.ts'
 import { useRules } from '../rules-context.ts'
 import {
   type CameraRef,
@@ -119,10 +120,10 @@ function CustomRange({ query, onChange }: Pick<SearchFiltersProps, 'query' | 'on
           {label}
           <input
             type="datetime-local"
-            value={query[end]}
+            value={localMinute(query[end])}
             aria-invalid={fault !== undefined}
             aria-describedby={id}
-            onChange={event => onChange({ [end]: event.currentTarget.value })}
+            onChange={event => onChange({ [end]: instantOf(event.currentTarget.value) })}
           />
         </label>
       ))}

@@ -1,8 +1,15 @@
 import { Icon } from '../icons.tsx'
 import { joinWords, splitWords } from '../minus-terms.ts'
 
+export interface MinusTermsProps {
+  readonly text: string
+  /** Nothing says what to look for. */
+  readonly alone: boolean
+  readonly onText: (text: string) => void
+}
+
 /** What the results should not be like, each with a way to drop it. */
-export function MinusTerms({ text, onText }: { text: string; onText: (text: string) => void }) {
+export function MinusTerms({ text, alone, onText }: MinusTermsProps) {
   const { wanted, unwanted } = splitWords(text)
   if (unwanted.length === 0) return null
   return (
@@ -26,7 +33,7 @@ export function MinusTerms({ text, onText }: { text: string; onText: (text: stri
           </li>
         ))}
       </ul>
-      {wanted === '' && (
+      {alone && (
         <p class="hint" role="status">
           Say also what to look for, as in <q>a beach -people</q>.
         </p>

@@ -1,12 +1,13 @@
-import type { ComponentChildren } from 'preact'
-import { useEffect } from 'preact/hooks'
+import type { ComponentChildren, RefObject } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import type { Frame, SearchFacets, SearchRequest } from '../api-types.ts'
 import { FrameCard } from '../components/frame-card.tsx'
-import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
+import { EmptyState, ErrorNote, ErrorState, MissingFrame, SkeletonCards } from '../components/states.tsx'
 import { VirtualGrid } from '../components/virtual-grid.tsx'
 import { count, millis } from '../format.ts'
 import { type HitPage, newestPage, PAGE_SIZE, searchPage } from '../hit-pages.ts'
 import { splitWords } from '../minus-terms.ts'
+import { wordsFault } from '../question.ts'
 import { formatHash } from '../router.ts'
 import {
   isFiltered,
@@ -48,7 +49,7 @@ export function SearchResults(props: SearchResultsProps) {
   const { api } = useServices()
   const now = useNow(5000)
   const question = JSON.stringify([queryParams(query), pictureUrl])
-  const searchable = rangeFault(query) === undefined
+  const searchable = rangeFault(query) === undefined && wordsFault(query.text) === undefined
   const { data, error, loading, reload } = useResource<Answer>(
     searchable ? question : undefined,
     async signal => {
@@ -73,19 +74,26 @@ export function SearchResults(props: SearchResultsProps) {
     return () => clearTimeout(timer)
   }, [filling, loading, reload])
 
+  const heading = useRef<HTMLHeadingElement>(null)
+  useBegin(heading, question, current?.question ?? error?.code)
+
+  const gone = query.like !== '' && error?.status === 404
   const failed = error !== undefined && current?.question !== question
   const stale = loading && current?.question !== question
   return (
     <section class={stale ? 'results results-stale' : 'results'} aria-busy={stale} hidden={hidden}>
       <header class="results-head">
-        <h2>{asked === undefined ? 'Newest frames' : 'Best matches'}</h2>
+        <h2 ref={heading} tabIndex={-1}>
+          {asked === undefined ? 'Newest frames' : 'Best matches'}
+        </h2>
         <p role="status">{stale ? 'Searching…' : current !== undefined && summary(current, pages.frames)}</p>
         {children(current?.facets)}
       </header>
       {!failed && current?.facets !== undefined && (
         <TimeHistogram histogram={current.facets.histogram} onChange={onNarrow} />
       )}
-      {failed && error !== undefined && <ErrorState error={error} onRetry={reload} />}
+      {failed && gone && <MissingFrame />}
+      {failed && !gone && <ErrorState error={error} onRetry={reload} />}
       {!failed && error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {!failed && searchable && current === undefined && <SkeletonCards cards={8} />}
       {!failed && current?.frames.length === 0 && (
@@ -108,6 +116,24 @@ export function SearchResults(props: SearchResultsProps) {
       {!failed && !stale && current !== undefined && <SearchMore pages={pages} question={question} />}
     </section>
   )
+}
+
+/** Another question is answered from the top of the page; when the answer took away what had the focus, it is here. */
+function useBegin(
+  heading: RefObject<HTMLElement | null>,
+  question: string,
+  answered: string | undefined,
+): void {
+  const first = useRef(question)
+  useEffect(() => {
+    if (first.current === question) return
+    first.current = ''
+    scrollTo(0, 0)
+  }, [question])
+  useEffect(() => {
+    if (first.current === '' && document.activeElement === document.body)
+      heading.current?.focus({ preventScroll: true })
+  }, [heading, answered])
 }
 
 function summary({ tookMs }: HitPage, frames: readonly Frame[]): string {

@@ -1,8 +1,9 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Frame, SearchFacets } from '../api-types.ts'
+import { onlyTakesAway } from '../minus-terms.ts'
 import { preparePicture, type QueryPicture } from '../picture.ts'
 import { usePictureUrls } from '../picture-url.ts'
-import { standingQuestion, subjectOf } from '../question.ts'
+import { standingQuestion, subjectOf, wordsFault } from '../question.ts'
 import { formatHash, navigate } from '../router.ts'
 import { parseQuery, queryParams, type SearchQuery } from '../search-query.ts'
 import { useResource, useServices } from '../services.ts'
@@ -33,18 +34,32 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
   const [picture, setPicture] = useState<QueryPicture>()
   const [pictureFault, setPictureFault] = useState<string>()
   useEffect(() => () => picture && URL.revokeObjectURL(picture.url), [picture])
+  const asking = useRef(0)
+  useEffect(() => () => void asking.current++, [])
   // Words or a frame in the address win over a picture from before.
-  const byPicture = query.text === '' && query.like === '' ? picture : undefined
+  const byPicture = onlyTakesAway(query.text) && query.like === '' ? picture : undefined
 
   const go = (change: Partial<SearchQuery>) =>
     navigate(formatHash('search', queryParams({ ...query, ...change })))
-  const searchText = (text: string) => {
+  const searchBy = (change: Pick<SearchQuery, 'text' | 'like'>) => {
+    asking.current++
     setPicture(undefined)
     setPictureFault(undefined)
-    go({ text, like: '' })
+    go(change)
+  }
+  const searchText = (text: string) => {
+    // Words that only take away leave the picture or the frame as it is.
+    if (asked !== undefined && !('text' in asked) && onlyTakesAway(text)) go({ text })
+    else searchBy({ text, like: '' })
   }
   const searchPicture = async (file: File) => {
+    const turn = ++asking.current
     const prepared = await preparePicture(file)
+    // A large picture takes its time: what was asked since then stands.
+    if (turn !== asking.current) {
+      if (typeof prepared !== 'string') URL.revokeObjectURL(prepared.url)
+      return
+    }
     if (typeof prepared === 'string') {
       setPictureFault(prepared)
       return
@@ -58,8 +73,10 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
   const { api } = useServices()
   const asked = byPicture === undefined ? subjectOf(query) : { image: byPicture.blob }
   const saved = useResource(asked === undefined ? 'saved' : undefined, signal => api.savedSearches(signal))
-  const standing = byPicture === undefined ? standingQuestion(query) : undefined
-  const suggested = query.text === '' ? 'More like a frame' : query.text.slice(0, 200)
+  const tooMuch = wordsFault(query.text)
+  const standing = byPicture === undefined && tooMuch === undefined ? standingQuestion(query) : undefined
+  const suggested = `${onlyTakesAway(query.text) ? 'More like a frame ' : ''}${query.text}`.slice(0, 200)
+  const fault = tooMuch ?? pictureFault
   return (
     <div class="page">
       <div class={asked === undefined ? 'search-head search-head-open' : 'search-head'}>
@@ -69,14 +86,14 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
           subject={shownSubject(query, byPicture)}
           onText={searchText}
           onPicture={searchPicture}
-          onClear={() => searchText('')}
+          onClear={() => searchBy({ text: '', like: '' })}
         />
-        {pictureFault !== undefined && (
+        {fault !== undefined && (
           <p class="fault" role="alert">
-            {pictureFault}
+            {fault}
           </p>
         )}
-        <MinusTerms text={query.text} onText={searchText} />
+        <MinusTerms text={query.text} alone={asked === undefined} onText={searchText} />
         {asked === undefined && <Examples onText={searchText} />}
       </div>
       {asked === undefined && <SavedSearches searches={saved} />}
@@ -86,10 +103,7 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
         asked={asked}
         pictureUrl={byPicture?.url}
         onOpen={onOpenFrame}
-        onSimilar={frame => {
-          setPicture(undefined)
-          go({ text: '', like: frame.id })
-        }}
+        onSimilar={frame => searchBy({ text: '', like: frame.id })}
         onNarrow={go}
       >
         {(facets: SearchFacets | undefined) => (

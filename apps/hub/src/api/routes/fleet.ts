@@ -42,6 +42,8 @@ export const fleetRoutes: FastifyPluginAsyncTypebox<{
           'configuration. `saved-search`: a frame that a saved search was waiting for. Limited viewers get the ' +
           'frames, incidents and devices within their limit, and hits of their own searches there. With ' +
           'Last-Event-ID what was missed follows, or `resync`.',
+        produces: ['text/event-stream'],
+        response: { 200: Type.String() },
       },
     },
     (request, reply) => {

@@ -5,7 +5,8 @@ import { neighboursOf } from '../../search/neighbours.ts'
 import { newestOfCameras } from '../../search/newest-of-cameras.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
-import { VerdictFilter } from '../search-shapes.ts'
+import { Jpeg } from '../openapi.ts'
+import { ContentFilter } from '../search-shapes.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
@@ -25,7 +26,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
             limit: Limit(50, 500),
             each: Type.Optional(Type.Literal('camera', { description: 'One frame of every camera.' })),
             ...FilterShape,
-            ...VerdictFilter,
+            ...ContentFilter,
           },
           { additionalProperties: false },
         ),
@@ -83,7 +84,12 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
     '/frames/:id/thumbnail',
     {
       config: { role: 'viewer', limited: true },
-      schema: { summary: 'Thumbnail of a frame (JPEG)', params: Id },
+      schema: {
+        summary: 'Thumbnail of a frame',
+        produces: ['image/jpeg'],
+        params: Id,
+        response: { 200: Jpeg },
+      },
     },
     async ({ params: { id }, caller: { scope } }, reply) => {
       const frame = scope.limited ? store.frame(id) : undefined

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { thumbnail } from '@sightline/core'
 import { Type } from 'typebox'
 import type { PictureFetcher } from '../../fetch/picture-fetcher.ts'
+import { Jpeg } from '../openapi.ts'
 
 /** Larger than any model looks at. */
 const MAX_SIDE_PX = 1024
@@ -23,6 +24,8 @@ export const pictureRoutes: FastifyPluginAsyncTypebox<{
           { url: Type.String({ minLength: 1, maxLength: 2048 }) },
           { additionalProperties: false },
         ),
+        produces: ['image/jpeg'],
+        response: { 200: Jpeg },
       },
     },
     async ({ body: { url } }, reply) => {

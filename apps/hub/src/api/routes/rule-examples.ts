@@ -3,6 +3,7 @@ import { type ClipModel, fault } from '@sightline/core'
 import { type Static, Type } from 'typebox'
 import { type Examples, examplesOf } from '../../rules/examples.ts'
 import type { RuleDesk } from '../../rules/rule-desk.ts'
+import { Jpeg } from '../openapi.ts'
 import { Limit } from '../shapes.ts'
 
 const Id = Type.Object({ id: Type.String({ minLength: 1, maxLength: 260 }) })
@@ -92,7 +93,12 @@ export const exampleRoutes: FastifyPluginAsyncTypebox<ExampleParts> = async (
     '/rules/examples/:id/thumbnail',
     {
       config: { role: 'viewer' },
-      schema: { summary: 'Picture of an example (JPEG)', params: Id },
+      schema: {
+        summary: 'Picture of an example',
+        produces: ['image/jpeg'],
+        params: Id,
+        response: { 200: Jpeg },
+      },
     },
     async ({ params: { id } }, reply) => {
       const picture = examples.picture(id)

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { fault } from '@sightline/core'
 import type { FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Metrics } from '../../metrics.ts'
@@ -88,6 +89,7 @@ export const searchRoutes: FastifyPluginAsyncTypebox<SearchParts> = async (app, 
     request => {
       if (request.isMultipart()) {
         const { image, ...simple } = request.body as Static<typeof UploadQuery>
+        if (!Buffer.isBuffer(image)) throw fault('API_BAD_REQUEST', 'image must be one file')
         return answer({ image, ...simpleQuery(simple) }, request)
       }
       return answer(queryOf(request.body as Static<typeof SearchBody>), request)
