@@ -70,7 +70,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
   drawer: {
     Close: ALL,
     ...{ 'More like this': ALL, 'Only this camera': ALL, 'Copy link': ALL, 'Make a rule': OPERATORS },
-    ...{ 'New tag': OPERATORS, Tag: OPERATORS, 'Take the tag A boat that nobody knows away': OPERATORS },
+    ...{ Tag: OPERATORS, 'Take the tag A boat that nobody knows away': OPERATORS },
   },
   'rule history': {
     ...{ Close: UNLIMITED, 'Compare version 1': UNLIMITED, 'Restore version 1': OPERATORS },
