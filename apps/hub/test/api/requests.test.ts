@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ERRORS } from '@sightline/core'
+import { ROUTE_ROLES } from '@sightline/hub/api/roles.js'
 import { describe, expect, it } from 'vitest'
 import { PHOTOS, photo } from '../moderation/hub.ts'
 import { PhotoHub } from './photo-hub.ts'
@@ -93,12 +94,14 @@ describe('the OpenAPI document', () => {
   interface Operation {
     readonly summary?: string
     readonly security?: readonly object[]
+    readonly 'x-role'?: string
     readonly responses: Record<string, { $ref?: string; description?: string; content?: object }>
   }
 
   it('says of every route what it does, who may ask, what comes back and what a failure looks like', async () => {
-    for (const { name, summary, security, responses } of await operations()) {
+    for (const { name, summary, security, responses, ...operation } of await operations()) {
       expect(summary, name).toMatch(/\S/)
+      expect(ROUTE_ROLES, name).toContain(operation['x-role'])
       expect(security, name).toBeInstanceOf(Array)
       const [done] = Object.entries(responses).filter(([status]) => status.startsWith('2'))
       if (done?.[0] !== '204') expect(done?.[1].content, name).toBeDefined()
