@@ -66,6 +66,22 @@ describe('a body of no type that is taken', () => {
   })
 })
 
+it.each([null, '0.5', true])(
+  'a vector that holds %j is refused: nothing is turned into a number',
+  async item => {
+    const vector = [item, ...Array.from({ length: 511 }, () => 1)]
+    const answers = [
+      await hub.post('/api/v1/search', { vector }),
+      await hub.post('/api/v1/search', { text: 'a', negatives: [{ vector }] }),
+      await hub.post('/api/v1/index?site=s&camera=c', [{ vector }]),
+    ]
+    for (const { status, body } of answers) {
+      expect([status, body.error.code]).toEqual([400, 'API_BAD_REQUEST'])
+      expect(body.error.message).toContain('vector must hold numbers alone')
+    }
+  },
+)
+
 it('a form whose picture is no file is refused', async () => {
   const file = new Blob([new Uint8Array(await photo(PHOTOS[0]!))])
   for (const parts of [['words'], [file, 'words']]) {
