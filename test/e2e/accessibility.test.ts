@@ -3,11 +3,11 @@ import { createRequire } from 'node:module'
 import type { AxeResults } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { chromiumPath, WAIT_MS } from '../support/browser.ts'
+import { chromiumPath } from '../support/browser.ts'
 import { BrowserStage } from '../support/browser-stage.ts'
 import { dashboardViews, SIGN_IN, show } from '../support/dashboard-views.ts'
 import { type Furnished, firstAdmin, furnish } from '../support/furnished-hub.ts'
-import { PASSWORD, signIn } from '../support/people.ts'
+import { PASSWORD, signIn, visitor } from '../support/people.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 /** Animated colours are not what is read in the end. */
@@ -27,45 +27,39 @@ describe.skipIf(executable === undefined)('accessibility', () => {
     axe = await readFile(AXE, 'utf8')
   })
 
+  /** In light and in dark: colours are all that differs between them. */
   async function seriousOn(page: Page): Promise<string[]> {
-    await page.evaluate(SETTLED)
     // It stays in the page; the sign-in is one of its own.
     if (!(await page.evaluate<boolean>(`'axe' in window`))) await page.evaluate(axe)
-    const { violations } = await page.evaluate<AxeResults>(RUN)
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+    const found: string[] = []
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await page.evaluate(SETTLED)
+      const { violations } = await page.evaluate<AxeResults>(RUN)
+      for (const { id, impact, nodes } of violations)
+        if (impact === 'serious' || impact === 'critical')
+          found.push(`${colorScheme}: ${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+    }
+    return found
   }
 
-  it.each([
-    ['light', 1280],
-    ['dark', 1280],
-    ['light', 390],
-    ['dark', 390],
-  ] as const)(
-    'finds nothing serious in %s at %d pixels',
-    async (colorScheme, width) => {
-      const viewport = { width, height: 844 }
-      const context = await stage.browser.newContext({
-        viewport,
-        colorScheme,
-        locale: 'en-GB',
-        reducedMotion: 'reduce',
-      })
-      context.setDefaultTimeout(WAIT_MS)
-      const page = await context.newPage()
+  it.each([1280, 390])(
+    'finds nothing serious at %d pixels, in light and in dark',
+    async width => {
+      const visit = await visitor(stage.browser, { viewport: { width, height: 844 } })
+      const { page } = visit
       const found: Record<string, string[]> = {}
-      await show(page, stage.hub.url, SIGN_IN)
+      await show(visit, stage.hub.url, SIGN_IN)
       found['sign-in'] = await seriousOn(page)
       await signIn(page, 'ada', PASSWORD)
       for (const view of dashboardViews(furnished, 'a boat')) {
-        await show(page, stage.hub.url, view)
+        await show(visit, stage.hub.url, view)
         found[view.name] = await seriousOn(page)
       }
       expect(Object.entries(found).filter(([, faults]) => faults.length > 0)).toEqual([])
       expect(Object.keys(found).length).toBeGreaterThan(15)
-      await context.close()
+      await visit.context.close()
     },
-    180_000,
+    240_000,
   )
 })

@@ -84,10 +84,12 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
   })
 
   it('moderate: an operator writes a rule, publishes it, and reviews what it caught from the keyboard', async () => {
-    await as(async ({ page }) => {
+    await as(async visit => {
+      const { page } = visit
       await page.goto(`${stage.hub.url}/#/rules`)
       await signIn(page, 'otto')
       await page.getByRole('heading', { name: 'Rules', exact: true }).waitFor()
+      await visit.settled()
       await writeRule(page, {
         name: 'Lighthouse in view',
         positives: 'a lighthouse\na lighthouse on the coast',
@@ -103,6 +105,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       await incidents.getByText('Lighthouse in view').first().waitFor()
       await goTo(page, 'Review')
       await page.getByRole('heading', { name: /^Lighthouse in view/ }).waitFor()
+      await visit.settled()
       await page.keyboard.press('c')
       await page.getByText(/^Confirmed: Lighthouse in view on camera/).waitFor()
       await page.keyboard.press('d')
@@ -113,6 +116,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       // What is an admin's is not offered to an operator.
       await goTo(page, 'System')
       await panel(page, 'Disk').waitFor()
+      await visit.settled()
       for (const title of ['Users', 'API keys', 'Quarantine', 'Audit log'])
         expect(await panel(page, title).count()).toBe(0)
     })
@@ -120,27 +124,35 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
 
   it('search: a viewer of one site finds, narrows, looks closer and saves, and never sees the other site', async () => {
     await bringOtherSite()
-    await as(async ({ page, answers }) => {
+    await as(async visit => {
+      const { page, answers } = visit
       await page.goto(stage.hub.url)
       await signIn(page, 'vera')
-      await searchFor(page, 'a cat')
+      await visit.settled()
+      await searchFor(visit, 'a cat')
       await firstHit(page, 'tabby-cat-face').waitFor()
       const camera = page.getByRole('combobox', { name: 'Camera' })
       const choice = camera.locator('option', { hasText: /^lighthouse/ })
       await camera.selectOption((await choice.getAttribute('value'))!)
+      await visit.settled()
       await firstHit(page, 'lighthouse').waitFor()
       await page.getByRole('button', { name: 'Clear filters' }).click()
+      await visit.settled()
       await firstHit(page, 'tabby-cat-face').waitFor()
       await page
         .getByRole('button', { name: /^Details: tabby-cat-face/ })
         .first()
         .click()
       const drawer = page.getByRole('dialog', { name: 'tabby-cat-face' })
+      await drawer.waitFor()
+      await visit.settled()
       expect(await drawer.getByRole('link', { name: 'Make a rule' }).count()).toBe(0)
       await drawer.getByRole('link', { name: 'More like this' }).click()
       await drawer.waitFor({ state: 'detached' })
+      await page.waitForURL(/like=/)
+      await visit.settled()
       await firstHit(page, 'tabby-cat-face').waitFor()
-      await searchFor(page, 'a cat')
+      await searchFor(visit, 'a cat')
       await firstHit(page, 'tabby-cat-face').waitFor()
       await page.getByRole('button', { name: 'Save search' }).click()
       const save = page.getByRole('dialog', { name: 'Save search' })
@@ -153,7 +165,7 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       for (const name of ['Live', 'Devices', 'Rules', 'Review', 'System']) {
         await goTo(page, name)
         await page.getByRole('heading', { name, exact: true, level: 1 }).waitFor()
-        await page.waitForLoadState('networkidle')
+        await visit.settled()
         expect(await page.getByText(OTHER_SITE).count(), name).toBe(0)
       }
       const told = await answers()

@@ -138,10 +138,7 @@ describe.skipIf(executable === undefined)('what the dashboard offers', () => {
         const table = OFFERED[view.name]
         const people = OPENED[view.name] ?? Object.values(table!).flat()
         if (!people.includes(name)) continue
-        // Loaded anew it says when everything has come.
-        await page.goto('about:blank')
-        await show(page, stage.hub.url, view)
-        await page.waitForLoadState('networkidle')
+        await show(visit, stage.hub.url, view)
         if (table !== undefined) {
           const expected = Object.keys(table).filter(action => table[action]!.includes(name))
           expect(await offered(page, view), view.name).toEqual(expected.sort())

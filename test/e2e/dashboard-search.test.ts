@@ -58,7 +58,11 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     page = tab.page
   })
 
-  const settled = () => page.locator('.results[aria-busy="false"] .grid > li .score').first().waitFor()
+  /** What was asked last is answered. */
+  const found = async () => {
+    await tab.settled()
+    await page.locator('.results[aria-busy="false"] .grid > li .score').first().waitFor()
+  }
   const cards = () => page.locator('.grid > li').count()
   const inPage = (condition: string) =>
     eventually(condition, async () => ((await page.evaluate<boolean>(condition)) ? true : undefined))
@@ -75,16 +79,46 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   }
 
   async function seriousFaults(): Promise<string[]> {
+    await tab.settled()
     await page.evaluate(await readFile(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8'))
     return await page.evaluate<string[]>(`axe.run().then(({ violations }) => violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))`)
   }
 
+  it('gives a frame a tag, finds it by that, and takes it away', async () => {
+    await tab.open('')
+    await searchFor(tab, 'a boat')
+    await found()
+    const filter = page.getByLabel('Tag', { exact: true })
+    expect(await filter.count()).toBe(0)
+    await page
+      .getByRole('button', { name: /^Details: / })
+      .first()
+      .click()
+    const drawer = page.getByRole('dialog')
+    await drawer.getByLabel('New tag').fill(' case 12 ')
+    await drawer.getByLabel('New tag').press('Enter')
+    await drawer.getByRole('link', { name: 'case 12' }).waitFor()
+    expect(await drawer.getByLabel('New tag').inputValue()).toBe('')
+    await drawer.getByRole('button', { name: 'Close' }).click()
+    await filter.selectOption('case 12')
+    await page.getByText(/^1 shown/).waitFor()
+
+    // What the page knew of the frame before is out of date, and what the drawer says is not.
+    await page.getByRole('button', { name: /^Details: / }).click()
+    await drawer.getByRole('button', { name: 'Take the tag case 12 away' }).click()
+    await drawer.getByRole('link', { name: 'case 12' }).waitFor({ state: 'detached' })
+    expect(await stage.api.get('/tags')).toEqual({ tags: [] })
+    await drawer.getByRole('button', { name: 'Close' }).click()
+    await page.getByRole('button', { name: 'Drop the filter: tag case 12' }).click()
+    await page.getByText(/^24 shown/).waitFor()
+  })
+
   it('says how many matches each filter has, narrows by it, and lets it go', async () => {
     await tab.open('')
-    await searchFor(page, 'a boat')
-    await settled()
+    await searchFor(tab, 'a boat')
+    await found()
     const site = page.getByLabel('Site', { exact: true })
     const options = await site.locator('option').allTextContents()
     expect(options).toEqual([
@@ -94,14 +128,14 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     ])
     await site.selectOption('home')
     await page.waitForURL(/site=home/)
-    await settled()
-    await page.locator('.grid .frame-camera:not(:text-is("door"))').waitFor({ state: 'detached' })
+    await found()
+    expect(await page.locator('.grid .frame-camera:not(:text-is("door"))').count()).toBe(0)
     // The other site has no match within the filter; one can go there all the same.
     await site.locator('optgroup option').waitFor({ state: 'attached' })
     expect(await site.locator('optgroup option').allTextContents()).toEqual(['harbour'])
     await page.getByLabel('Rule', { exact: true }).selectOption({ label: 'Boat on the water · 14' })
     await page.waitForURL(/rule=boat-on-the-water/)
-    await settled()
+    await found()
     await page.getByText('14 shown').waitFor()
     const fired = page.getByRole('list', { name: 'Rules that fired' })
     expect(await fired.count()).toBe(14)
@@ -112,7 +146,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('goes on as one scrolls, keeps few cards, and then waits to be asked', async () => {
     await tab.open('search?text=a%20boat')
-    await settled()
+    await found()
     const more = page.getByRole('button', { name: 'Load more' })
     await eventually('pages that come by themselves', async () => {
       await page.mouse.wheel(0, 3000)
@@ -130,7 +164,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('begins another answer at the top, and leads the keyboard from card to card', async () => {
     await tab.open('search?text=a%20boat')
-    await settled()
+    await found()
     await page.evaluate('scrollTo(0, 600)')
     await page.locator('.frame-similar').first().focus()
     await page.keyboard.press('ArrowRight')
@@ -142,7 +176,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     // The card that was asked from is no hit: the focus is on what begins.
     await page.getByRole('heading', { name: 'Best matches' }).and(page.locator(':focus')).waitFor()
     await inPage('scrollY === 0')
-    await searchFor(page, '-people')
+    await searchFor(tab, '-people')
     await page.waitForURL(/like=.*text=-people|text=-people.*like=/)
     await page.getByText('More like this', { exact: true }).waitFor()
     expect(await page.getByText('Say also what to look for').count()).toBe(0)
@@ -164,8 +198,8 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       .locator('input[type="file"]')
       .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
     await inPage('window.goOn !== undefined')
-    await searchFor(page, 'a boat')
-    await settled()
+    await searchFor(tab, 'a boat')
+    await found()
     await page.evaluate('goOn()')
     await inPage('window.dropped === true')
     expect(new URL(page.url()).hash).toBe('#/search?text=a+boat')
@@ -174,7 +208,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('goes on from a frame within the filters that it was found with', async () => {
     await tab.open('search?text=a%20boat&site=harbour&fired=yes')
-    await settled()
+    await found()
     await page.locator('.frame-open').first().click()
     const drawer = page.getByRole('dialog')
     const only = await drawer.getByRole('link', { name: 'Only this camera' }).getAttribute('href')
@@ -185,7 +219,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('says in words why a frame is a hit, and that its picture was not kept', async () => {
     await tab.open('search?text=a%20boat%20-people')
-    await settled()
+    await found()
     await page.locator('.frame-open').first().click()
     const match = page.getByRole('dialog').getByRole('region', { name: 'Match' })
     await match.getByText(/match\./).waitFor()
@@ -198,7 +232,11 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     ])
     await page.getByText('No picture of this frame is stored').waitFor()
     // The way along the camera's time explains each frame.
+    await tab.settled()
+    const first = page.url()
     await page.keyboard.press('ArrowRight')
+    await page.waitForURL(({ href }) => href !== first)
+    await tab.settled()
     await match
       .getByText(/stored frame/)
       .first()
@@ -209,8 +247,8 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   it('keeps what was found when the next page does not come', async () => {
     await tab.open('')
     await page.route('**/api/v1/search?*cursor=*', route => route.abort())
-    await searchFor(page, 'a boat')
-    await settled()
+    await searchFor(tab, 'a boat')
+    await found()
     await page.mouse.wheel(0, 5000)
     await page.getByRole('alert').getByText('The hub cannot be reached.').waitFor()
     expect(await cards()).toBeGreaterThan(0)

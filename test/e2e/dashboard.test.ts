@@ -61,18 +61,22 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
       ['a cat', 'tabby-cat-face'],
       ['a bicycle', 'bicycle-against-wall'],
     ] as const) {
-      await searchFor(page, text)
+      await searchFor(tab, text)
       await firstHit(page, camera).waitFor()
     }
     // The address is the search.
     await page.goBack()
+    await tab.settled()
     await firstHit(page, 'tabby-cat-face').waitFor()
   })
 
   it('opens a frame, gives the focus back, and finds more like it', async () => {
     await tab.open('search?text=a%20lighthouse')
     await firstHit(page, 'lighthouse').waitFor()
-    await page.getByRole('button', { name: /^Details: lighthouse/ }).press('Enter')
+    await page
+      .getByRole('button', { name: /^Details: lighthouse/ })
+      .first()
+      .press('Enter')
     const drawer = page.getByRole('dialog', { name: 'lighthouse' })
     await drawer.getByRole('img', { name: 'Frame of camera lighthouse' }).waitFor()
     expect(await focusIsIn(page, 'dialog')).toBe(true)
@@ -83,7 +87,9 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await page.keyboard.press('Enter')
     await drawer.getByRole('link', { name: 'More like this' }).click()
     await drawer.waitFor({ state: 'detached' })
-    await page.getByText('More like this', { exact: true }).first().waitFor()
+    await page.waitForURL(/like=/)
+    await tab.settled()
+    await page.locator('.search-box').getByText('More like this', { exact: true }).waitFor()
     await firstHit(page, 'lighthouse').waitFor()
   })
 
@@ -92,11 +98,8 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await page.locator('input[type=file]').setInputFiles((await samplePhoto('teddy-bear-on-bed')).path)
     await firstHit(page, 'teddy-bear-on-bed').waitFor()
 
-    const dataTransfer = await transferOf(
-      page,
-      'dropped.jpg',
-      await readFile((await samplePhoto('fireworks')).path),
-    )
+    const jpeg = await readFile((await samplePhoto('fireworks')).path)
+    const dataTransfer = await transferOf(page, 'dropped.jpg', jpeg)
     await page.dispatchEvent('main', 'dragover', { dataTransfer })
     await page.getByText('Drop the picture to search by it').waitFor()
     await page.dispatchEvent('main', 'drop', { dataTransfer })
@@ -123,7 +126,8 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await tile.getByRole('list', { name: 'Verdicts' }).getByText('Cat in view').waitFor()
     const incident = page
       .getByRole('region', { name: 'Incidents' })
-      .getByRole('link', { name: /Cat in view/ })
+      .getByRole('link', { name: /Cat in view.*ongoing/ })
+      .first()
     await incident.getByText(/^ongoing/).waitFor()
     await incident.click()
     const drawer = page.getByRole('dialog', { name: 'tabby-cat-face' })
@@ -275,7 +279,7 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     const banner = page.getByText('The connection to the hub is lost.')
     await banner.waitFor()
     await page.getByRole('link', { name: 'Search' }).first().click()
-    await searchFor(page, 'a cat')
+    await searchFor(tab, 'a cat')
     await page.getByRole('heading', { name: 'The hub cannot be reached.' }).waitFor()
     await stage.restartHub()
     await banner.waitFor({ state: 'detached' })

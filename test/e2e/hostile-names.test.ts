@@ -38,16 +38,14 @@ describe.skipIf(executable === undefined)('names that are programs', () => {
   })
 
   it('are shown as the texts that they are on every page, and the policy had nothing to stop', async () => {
-    const { page, context } = await visitor(stage.browser)
+    const visit = await visitor(stage.browser)
+    const { page, context } = visit
     await context.addInitScript(WATCH)
     await page.goto(stage.hub.url)
     await signIn(page, 'ada')
     const shown: string[] = []
     for (const view of dashboardViews(furnished, HOSTILE)) {
-      // Loaded anew it says when everything has come.
-      await page.goto('about:blank')
-      await show(page, stage.hub.url, view)
-      await page.waitForLoadState('networkidle').catch(() => {})
+      await show(visit, stage.hub.url, view)
       const found = await page.evaluate<Found>(FOUND)
       expect(found, view.name).toMatchObject({ pwned: false, violations: [], planted: 0 })
       if (found.shown) shown.push(view.name)

@@ -3,6 +3,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { eventually, HubApi } from './api.ts'
 import { launchChromium, watchedContext } from './browser.ts'
+import { PageRequests, type Reader } from './page-requests.ts'
 import { type HubHandle, type Program, scratch, startAgent, startHub } from './processes.ts'
 import { folderOf } from './samples.ts'
 
@@ -66,10 +67,11 @@ export class BrowserStage {
 }
 
 /** What a test sees of a stage, and what the page says against it: complaints fail the test in which they come. */
-export class Tab {
+export class Tab implements Reader {
   page!: Page
   readonly #stage: BrowserStage
   #context!: BrowserContext
+  #requests!: PageRequests
   #complaints: string[] = []
   readonly #pardoned: ((complaint: string) => boolean)[] = []
 
@@ -90,9 +92,7 @@ export class Tab {
   /** A page of its own for each test of the suite in which it is called. */
   static forEachTest(stage: BrowserStage, options: BrowserContextOptions = {}): Tab {
     const tab = new Tab(stage, options)
-    beforeEach(async () => {
-      tab.page = await tab.#context.newPage()
-    })
+    beforeEach(() => tab.#turn())
     afterEach(() => tab.page.close())
     return tab
   }
@@ -100,19 +100,27 @@ export class Tab {
   /** One page for all tests of the suite in which it is called: each goes on where the one before was. */
   static forAllTests(stage: BrowserStage, options: BrowserContextOptions = {}): Tab {
     const tab = new Tab(stage, options)
-    beforeAll(async () => {
-      tab.page = await tab.#context.newPage()
-    })
+    beforeAll(() => tab.#turn())
     return tab
   }
 
-  /** Shows what lies behind the `#/` of the address. */
+  /** Shows what lies behind the `#/` of the address, all of it. */
   async open(path: string): Promise<void> {
     await this.page.goto(`${this.#stage.hub.url}/#/${path}`)
+    await this.settled()
+  }
+
+  async settled(): Promise<void> {
+    await this.#requests.settled()
   }
 
   /** Such complaints belong to what this test does. */
   pardon(isMeant: (complaint: string) => boolean): void {
     this.#pardoned.push(isMeant)
+  }
+
+  async #turn(): Promise<void> {
+    this.page = await this.#context.newPage()
+    this.#requests = PageRequests.of(this.page)
   }
 }

@@ -41,7 +41,8 @@ export async function watchedContext(
   browser: Browser,
   options: BrowserContextOptions = {},
 ): Promise<WatchedContext> {
-  const context = await browser.newContext({ locale: 'en-GB', ...options })
+  // Nothing is clicked or looked at on its way to where it ends.
+  const context = await browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options })
   context.setDefaultTimeout(WAIT_MS)
   const complaints: string[] = []
   context.on('console', message => {

@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import type { Furnished } from './furnished-hub.ts'
+import type { Reader } from './page-requests.ts'
 
 /** Something that the dashboard shows, and how a reader gets there. */
 export interface DashboardView {
@@ -54,16 +55,24 @@ const OVERLAYS: DashboardView[] = [
   { name: 'about', hash: '#/search', ready: '.footer button', act: press('About this system') },
 ]
 
-/** Opens the view in the page, from anywhere: once there, as a reader goes on, who loads nothing anew. */
-export async function show(page: Page, url: string, { hash, ready, act }: DashboardView): Promise<void> {
+/**
+ * Opens the view in the page, from anywhere: once there, as a reader goes on, who loads nothing anew. Resolves when all of
+ * it has come.
+ */
+export async function show(reader: Reader, url: string, view: DashboardView): Promise<void> {
+  const { page } = reader
+  const { hash, ready, act } = view
   if (page.url().startsWith(url)) {
     await leaveDialog(page)
     await page.evaluate(`location.hash = ${JSON.stringify(hash)}`)
   } else await page.goto(`${url}/${hash}`)
+  // What is ready before that may be of the view before.
+  await reader.settled()
   await page.locator(ready).first().waitFor()
   if (act === undefined) return
   await act(page)
   await page.locator('dialog[open]').first().waitFor()
+  await reader.settled()
 }
 
 async function leaveDialog(page: Page): Promise<void> {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { JSHandle, Locator, Page } from 'playwright-core'
+import type { Reader } from './page-requests.ts'
 
 /** What a reader does on the dashboard, and where things are on its pages. */
 
@@ -14,10 +15,12 @@ export async function focusIsIn(page: Page, selector: string): Promise<boolean> 
   return await page.evaluate<boolean>(`document.activeElement.closest(${JSON.stringify(selector)}) !== null`)
 }
 
-export async function searchFor(page: Page, text: string): Promise<void> {
-  const box = page.getByRole('searchbox', { name: 'Search all cameras' })
+/** Resolves with the answer: nothing of the one before is shown any more. */
+export async function searchFor(reader: Reader, text: string): Promise<void> {
+  const box = reader.page.getByRole('searchbox', { name: 'Search all cameras' })
   await box.fill(text)
   await box.press('Enter')
+  await reader.settled()
 }
 
 /** What a dragged file is to the page. */
@@ -47,6 +50,15 @@ export async function writeRule(page: Page, rule: RuleDraft): Promise<void> {
   await editor.getByLabel('But not').fill(rule.negatives ?? '')
   await editor.getByLabel('Fires at').fill('0.4')
   await editor.getByLabel('Lets go below').fill('0.3')
+}
+
+/** Begins to come when the hub tries the rule with so many pictures; while it is busy, the page asks again. */
+export async function trialOf(page: Page, { like, unlike }: { like: number; unlike: number }): Promise<void> {
+  await page.waitForResponse(response => {
+    if (!response.url().endsWith('/rules/backtest') || !response.ok()) return false
+    const { rule } = response.request().postDataJSON()
+    return rule.positiveExamples?.length === like && rule.negativeExamples?.length === unlike
+  })
 }
 
 export async function saveRule(page: Page): Promise<void> {

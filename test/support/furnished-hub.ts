@@ -44,8 +44,10 @@ export async function furnish(hub: HubHandle, text: string): Promise<Furnished> 
   for (const camera of CAMERAS) {
     const { path } = photos.find(({ subject }) => subject === camera)!
     const image = (await readFile(path)).toString('base64')
-    frames.push(...(await send('POST', `index?site=default&node=n1&camera=${camera}`, [{ image }])).ids)
+    const place = `site=default&node=n1&camera=${camera}&session=${SESSION}`
+    frames.push(...(await send('POST', `index?${place}`, [{ image }])).ids)
   }
+  await send('POST', 'frames/tags', { frames: frames.slice(0, 1), add: [text.slice(0, 64).trim()] })
   await send('POST', 'rules', {
     id: 'written-by-hand',
     name: text,
@@ -102,7 +104,8 @@ async function tell(hub: HubHandle, text: string): Promise<void> {
   const incident: IncidentEvent = {
     v: 1,
     session: SESSION,
-    seq: 1,
+    // After the frames, of which the first is its best.
+    seq: CAMERAS.length + 1,
     phase: 'new',
     incident: '01JD0000000000000000000001',
     rule: text.slice(0, 64),
@@ -120,7 +123,7 @@ async function tell(hub: HubHandle, text: string): Promise<void> {
   await say('event', incident)
   await say('event', {
     ...incident,
-    seq: 2,
+    seq: CAMERAS.length + 2,
     phase: 'end',
     incident: '01JD0000000000000000000002',
     rule: 'written-by-hand',

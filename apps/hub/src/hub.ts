@@ -43,6 +43,7 @@ import { createRules } from './rules/create-rules.ts'
 import { teachOnThread } from './rules/teach.ts'
 import { SavedSearches } from './search/saved-searches.ts'
 import { Search } from './search/search.ts'
+import { Tags } from './search/tags.ts'
 import { checkHubSettings, type HubSettings } from './settings.ts'
 import { AuditLog } from './store/audit-log.ts'
 import { DataHold } from './store/data-hold.ts'
@@ -171,7 +172,8 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
   greetDevices({ ingest, shadow, commands, log })
   // A device of a site, a group or a model that is new gets its rules as soon as it reports.
   ingest.on('node', node => void ruleParts.distributor.notice(node))
-  const search = new Search({ store, index, model, clock })
+  const tags = new Tags({ store, audit })
+  const search = new Search({ store, index, tags, model, clock })
   const saved = new SavedSearches({ environment: store.environment, search, ingest, log })
   const history = new StatsHistory({ environment: store.environment, ingest, log })
   const { eraser, sweep, retention, forgetter } = createPrivacy({
@@ -227,6 +229,7 @@ export async function createHub({ settings, log, clock, version, failPoint }: Hu
       ingest,
       rules,
       search,
+      tags,
       saved,
       importer,
       pictures: new PictureFetcher({ settings: settings.searchByUrl }),

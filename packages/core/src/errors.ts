@@ -222,6 +222,10 @@ export const ERRORS = {
     'Do what the message asks: stop the hub, or name an empty directory; --force replaces what a restore finds.',
   ),
   STORE_FAILED: spec(503, 'Check free disk space and permissions of the data directory.'),
+  TAG_LIMIT: spec(
+    409,
+    'Take away tags that nobody needs; what belongs to tens of thousands of frames is better a site or a camera.',
+  ),
   TEXT_INVALID: spec(422, 'Send at least one non-empty text within the length limit.'),
   TLS_INVALID: spec(
     500,

@@ -15,6 +15,7 @@ export interface Frame {
   readonly receivedAt: string
   readonly historical: boolean
   readonly verdicts: readonly Verdict[]
+  readonly tags: readonly string[]
   readonly thumbnailUrl: string | null
 }
 
@@ -74,6 +75,7 @@ export interface SearchFacets {
   readonly camera: readonly FacetValue[]
   /** Ids of rules that fired. */
   readonly rule: readonly FacetValue[]
+  readonly tag: readonly FacetValue[]
   readonly histogram: SearchHistogram
 }
 
@@ -269,6 +271,7 @@ export interface FrameFilter {
   readonly rule?: string
   /** Whether that rule fired; without a rule, whether any did. */
   readonly fired?: boolean
+  readonly tag?: string
   /** Captured at or after. */
   readonly from?: string
   /** Captured before. */

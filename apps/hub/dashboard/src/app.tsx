@@ -10,11 +10,13 @@ import { SearchPage } from './pages/search.tsx'
 import { SystemPage } from './pages/system.tsx'
 import { formatHash, navigate, type Route, useRoute } from './router.ts'
 import { RulesContext, useRulesHolder } from './rules-context.ts'
+import { TagsContext, useTagsHolder } from './tags-context.ts'
 
 /** The page that the address names, and over it the frame that the address names. */
 export function App() {
   const route = useRoute()
   const rules = useRulesHolder()
+  const tags = useTagsHolder()
   const [known, setKnown] = useState<Frame>()
   const openedHere = useRef(false)
   const { page, params } = route
@@ -38,10 +40,12 @@ export function App() {
 
   return (
     <RulesContext.Provider value={rules}>
-      <Shell page={page}>
-        <CurrentPage route={route} onOpenFrame={openFrame} />
-      </Shell>
-      {shown && <FrameDrawer id={shown} known={known} onStep={stepTo} onClose={closeFrame} />}
+      <TagsContext.Provider value={tags}>
+        <Shell page={page}>
+          <CurrentPage route={route} onOpenFrame={openFrame} />
+        </Shell>
+        {shown && <FrameDrawer id={shown} known={known} onStep={stepTo} onClose={closeFrame} />}
+      </TagsContext.Provider>
     </RulesContext.Provider>
   )
 }

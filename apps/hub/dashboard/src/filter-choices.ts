@@ -7,6 +7,7 @@ export interface FilterChoices {
   readonly nodes: readonly Choice[]
   readonly cameras: readonly Choice[]
   readonly rules: readonly Choice[]
+  readonly tags: readonly Choice[]
 }
 
 export interface Choice {
@@ -22,16 +23,18 @@ export interface ChoiceFacts {
   /** All that the hub knows of. */
   readonly cameras: readonly CameraRef[]
   readonly rules: readonly { readonly id: string; readonly name: string }[]
+  readonly tags: readonly string[]
   /** What is filtered by already. */
   readonly source: Source
   readonly rule: string
+  readonly tag: string
 }
 
 /**
  * What was counted comes first, most frequent before all; then what exists beside it, which lets one go from one site to
  * the next: the answer itself knows only the site that it is filtered by.
  */
-export function choicesOf({ facets, cameras, rules, source, rule }: ChoiceFacts): FilterChoices {
+export function choicesOf({ facets, cameras, rules, tags, source, rule, tag }: ChoiceFacts): FilterChoices {
   const within = (key: string, prefix: string) => prefix === '' || key.startsWith(`${prefix}/`)
   const { site = '', node } = source
   const nodePrefix = site
@@ -56,6 +59,7 @@ export function choicesOf({ facets, cameras, rules, source, rule }: ChoiceFacts)
     sites,
     nodes,
     cameras: seen.map(each => ({ ...each, label: cameraLabel(each.value, nodesSeen.size > 1) })),
+    tags: listed(facets?.tag, [...tags, tag], each => each),
     rules: listed(facets?.rule, [...names.keys(), rule], id => names.get(id) ?? id),
   }
 }

@@ -52,7 +52,7 @@ export function savedAddress({
   subjects,
   filter,
 }: Pick<SavedSearch, 'subjects' | 'filter'>): string | undefined {
-  const { site, node, camera, rule, fired, ...others } = filter
+  const { site, node, camera, rule, fired, tag, ...others } = filter
   const isUnwanted = (subject: string) => subject.startsWith('- ')
   const unwanted = subjects.filter(isUnwanted).map(subject => subject.slice(2))
   const [wanted, ...more] = subjects.filter(subject => !isUnwanted(subject))
@@ -73,5 +73,6 @@ export function savedAddress({
     camera,
     rule,
     fired: verdict,
+    tag,
   })
 }

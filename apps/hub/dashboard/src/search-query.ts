@@ -10,6 +10,7 @@ export interface SearchQuery {
   readonly rule: string
   /** Without a rule: frames on which any fired, or none. */
   readonly fired: Fired
+  readonly tag: string
   readonly range: Range
   /** Instants, RFC 3339; used when the range is `custom`. */
   readonly from: string
@@ -41,7 +42,15 @@ export const RANGES = {
 export type Range = keyof typeof RANGES
 
 /** What takes all filters away and leaves the question. */
-export const NO_FILTERS = { source: {}, rule: '', fired: '', range: 'any', from: '', to: '' } as const
+export const NO_FILTERS = {
+  source: {},
+  rule: '',
+  fired: '',
+  tag: '',
+  range: 'any',
+  from: '',
+  to: '',
+} as const
 
 type Params = Readonly<Record<string, string | undefined>>
 
@@ -53,6 +62,7 @@ export function parseQuery(params: Params): SearchQuery {
     source: sourceOf(params),
     rule: params.rule ?? '',
     fired: FIRED.find(each => each === params.fired) ?? '',
+    tag: params.tag ?? '',
     range: Object.hasOwn(RANGES, range) ? (range as Range) : 'any',
     from: params.from ?? '',
     to: params.to ?? '',
@@ -60,13 +70,14 @@ export function parseQuery(params: Params): SearchQuery {
 }
 
 export function queryParams(query: SearchQuery): Record<string, string> {
-  const { text, like, source, rule, fired, range, from, to } = query
+  const { text, like, source, rule, fired, tag, range, from, to } = query
   return {
     text,
     like,
     ...source,
     rule,
     fired,
+    tag,
     range: range === 'any' ? '' : range,
     ...(range === 'custom' ? { from, to } : {}),
   }
@@ -80,9 +91,10 @@ export function queryFilter(query: SearchQuery, now: number): FrameFilter {
 }
 
 /** The filter without its time: what a standing search keeps. */
-export function lastingFilter({ source, rule, fired }: SearchQuery): FrameFilter {
-  if (rule !== '') return { ...source, rule, fired: true }
-  return { ...source, ...(fired === '' ? {} : { fired: fired === 'yes' }) }
+export function lastingFilter({ source, rule, fired, tag }: SearchQuery): FrameFilter {
+  const tagged = tag === '' ? source : { ...source, tag }
+  if (rule !== '') return { ...tagged, rule, fired: true }
+  return { ...tagged, ...(fired === '' ? {} : { fired: fired === 'yes' }) }
 }
 
 /** Why a custom range cannot be searched; undefined when it can. */
@@ -96,8 +108,8 @@ export function rangeFault({ range, from, to }: SearchQuery): string | undefined
   return undefined
 }
 
-export function isFiltered({ source, rule, fired, range }: SearchQuery): boolean {
-  return source.site !== undefined || rule !== '' || fired !== '' || range !== 'any'
+export function isFiltered({ source, rule, fired, tag, range }: SearchQuery): boolean {
+  return source.site !== undefined || rule !== '' || fired !== '' || tag !== '' || range !== 'any'
 }
 
 export function cameraKey({ site, node, camera }: CameraRef): string {

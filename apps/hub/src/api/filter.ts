@@ -10,6 +10,7 @@ export interface FilterQuery {
   readonly cameras?: readonly string[]
   readonly rule?: string
   readonly fired?: boolean
+  readonly tag?: string
 }
 
 /** Times arrive as RFC 3339 (the schema has checked that) and are kept as milliseconds. */

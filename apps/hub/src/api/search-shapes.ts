@@ -2,7 +2,7 @@ import { NAME_PATTERN } from '@sightline/core'
 import { Type } from 'typebox'
 import { GROUPINGS, MAX_LIMIT, MAX_SUBJECTS } from '../search/query.ts'
 import { NUMBERS_ALONE } from './request-checks.ts'
-import { FilterShape, FrameShape, Limit } from './shapes.ts'
+import { FilterShape, FrameShape, Limit, Tag } from './shapes.ts'
 
 /** Shapes of questions and answers of the search. */
 
@@ -13,20 +13,22 @@ export const VectorShape = Type.Array(Type.Number(), { minItems: 8, maxItems: 40
 const Names = (pattern: string, description: string) =>
   Type.Optional(Type.Array(Type.String({ pattern, maxLength: 200 }), { maxItems: 1000, description }))
 
-export const VerdictFilter = {
+/** What is known of a frame besides where and when it was taken. */
+export const ContentFilter = {
   rule: Type.Optional(
     Type.String({ minLength: 1, maxLength: 64, description: 'Judged by this rule: fired or not.' }),
   ),
   fired: Type.Optional(
     Type.Boolean({ description: 'Whether that rule fired; without a rule, whether any did.' }),
   ),
+  tag: Type.Optional({ ...Tag, description: 'That people call it by.' } as typeof Tag),
 }
 
 export const SearchFilterShape = {
   ...FilterShape,
   sites: Names(NAME_PATTERN, 'Of one of these sites.'),
   cameras: Names('^[^/]+/[^/]+/[^/]+$', 'Of one of these cameras, each site/node/camera.'),
-  ...VerdictFilter,
+  ...ContentFilter,
 }
 
 /** Exactly one of them. */
@@ -75,7 +77,7 @@ const GroupBy = Type.Optional(
   Type.Enum([...GROUPINGS], { description: 'One group a camera, incident or stretch of time (UTC).' }),
 )
 const Facets = Type.Optional(
-  Type.Boolean({ description: 'Count the candidates by site, device, camera, rule, day and time.' }),
+  Type.Boolean({ description: 'Count the candidates by site, device, camera, rule, tag, day and time.' }),
 )
 
 /** Fields that a query string or a form can carry. */
@@ -87,7 +89,7 @@ export const SimpleShape = {
   groupBy: GroupBy,
   facets: Facets,
   ...FilterShape,
-  ...VerdictFilter,
+  ...ContentFilter,
 }
 
 export const QuestionShape = {
@@ -178,6 +180,7 @@ export const SearchAnswer = Type.Object({
         node: FacetValues,
         camera: FacetValues,
         rule: FacetValues,
+        tag: FacetValues,
         day: FacetValues,
         histogram: Type.Object({
           bucketMs: Type.Integer(),

@@ -62,13 +62,14 @@ export function hitView({ frame, contributions, ...measures }: SearchHit) {
   }
 }
 
-function facetsView({ site, node, camera, rule, day, histogram }: NonNullable<SearchResult['facets']>) {
+function facetsView({ site, node, camera, rule, tag, day, histogram }: NonNullable<SearchResult['facets']>) {
   const { bucketMs, buckets } = histogram
   return {
     site: [...site],
     node: [...node],
     camera: [...camera],
     rule: [...rule],
+    tag: [...tag],
     day: [...day],
     histogram: {
       bucketMs,

@@ -27,6 +27,7 @@ import type { RuleParts } from '../rules/create-rules.ts'
 import type { RuleDesk } from '../rules/rule-desk.ts'
 import type { SavedSearches } from '../search/saved-searches.ts'
 import type { Search } from '../search/search.ts'
+import type { Tags } from '../search/tags.ts'
 import type { HubSettings } from '../settings.ts'
 import type { AuditLog } from '../store/audit-log.ts'
 import type { RecordStore } from '../store/record-store.ts'
@@ -65,6 +66,7 @@ import { ruleRoutes } from './routes/rules.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { type StorageParts, storageRoutes } from './routes/storage.ts'
 import { systemRoutes } from './routes/system.ts'
+import { tagRoutes } from './routes/tags.ts'
 import { userRoutes } from './routes/users.ts'
 import { installSecurity } from './security.ts'
 import { SessionCookie } from './session-cookie.ts'
@@ -81,6 +83,7 @@ export interface ApiParts {
   readonly ingest: Ingest
   readonly rules: RuleDesk
   readonly search: Search
+  readonly tags: Tags
   readonly models: ModelStoreFiles
   readonly moderator: Moderator
   readonly backtest: Backtest
@@ -207,6 +210,7 @@ export class HttpApi implements Service {
         await api.register(driftRoutes, { drift: parts.drift })
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
+        await api.register(tagRoutes, { tags: parts.tags })
         await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(deviceStatsRoutes, { history: parts.history, clock: parts.clock })

@@ -18,6 +18,13 @@ const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T)
 const Time = Type.String({ format: 'date-time' })
 const Name = Type.String({ pattern: NAME_PATTERN })
 
+/** No control characters, no space at either end. */
+export const Tag = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  pattern: '^[^\\s\\u0000-\\u001f](?:[^\\u0000-\\u001f]*[^\\s\\u0000-\\u001f])?$',
+})
+
 export const FilterShape = {
   site: Type.Optional(Name),
   node: Type.Optional(Name),
@@ -38,6 +45,7 @@ export const FrameShape = Type.Object({
   receivedAt: Time,
   historical: Type.Boolean(),
   verdicts: Type.Array(Verdict),
+  tags: Type.Array(Type.String(), { description: 'What people call it by.' }),
   thumbnailUrl: nullable(Type.String()),
 })
 

@@ -15,6 +15,7 @@ export function frameView(frame: Frame) {
     receivedAt: iso(frame.receivedAt),
     historical: frame.historical,
     verdicts: [...frame.verdicts],
+    tags: [...(frame.tags ?? [])],
     thumbnailUrl: frame.hasThumbnail ? thumbnailUrl(frame.id) : null,
   }
 }

@@ -33,6 +33,7 @@ interface IndexOptions {
   readonly hub: string
   readonly site: string
   readonly camera: string
+  readonly tag: readonly string[]
 }
 
 /** `search TEXT` and `index DIR`, against a hub that runs. */
@@ -55,6 +56,7 @@ export function addSearchCommands(program: Command): void {
     .option(...hub)
     .option('--site <name>', 'site of the frames', 'default')
     .option('--camera <name>', 'camera of the frames', 'archive')
+    .option('--tag <tag>', 'tag of the frames; may be repeated', gather, [])
     .action(index)
 }
 
@@ -81,10 +83,10 @@ async function search(text: string, { hub, limit, not, json }: SearchOptions): P
   console.log(`${answer.hits.length} hits in ${answer.tookMs.toFixed(0)} ms`)
 }
 
-async function index(dir: string, { hub, site, camera }: IndexOptions): Promise<void> {
+async function index(dir: string, { hub, site, camera, tag: tags }: IndexOptions): Promise<void> {
   const files = await picturesIn(dir)
   let stored = 0
-  let batch: { readonly image: string }[] = []
+  let batch: { readonly image: string; readonly tags: readonly string[] }[] = []
   let bytes = 0
   const send = async () => {
     if (batch.length === 0) return
@@ -96,7 +98,7 @@ async function index(dir: string, { hub, site, camera }: IndexOptions): Promise<
   for (const file of files) {
     const image = (await readFile(join(dir, file))).toString('base64')
     if (batch.length === BATCH_ITEMS || bytes + image.length > BATCH_BYTES) await send()
-    batch.push({ image })
+    batch.push({ image, tags })
     bytes += image.length
   }
   await send()

@@ -13,6 +13,8 @@ import type { IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-ind
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
+/** Numbers of frames read from one tag between two turns of the event loop: some milliseconds. */
+const TAGGED_FRAMES = 2048
 /** Searches that are remembered for the recall probe. */
 const RECENT_QUERIES = 32
 /** Catching up waits for the graph builder beyond so many vectors in the exact tail. */
@@ -133,13 +135,26 @@ export class IndexKeeper implements Service {
     { exact = false } = {},
   ): Promise<IndexHit[]> {
     if (this.#names === undefined) throw notReady()
-    const query = { vector, k, filter: this.#names.filterOf(filter), exact }
-    if (query.filter.sources?.length === 0 || query.filter.labels?.length === 0) return []
+    const names = this.#names.filterOf(filter)
+    const ords = filter.tag === undefined ? undefined : await this.#tagged(filter.tag)
+    if ([names.sources, names.labels, ords].some(part => part?.length === 0)) return []
+    const query = { vector, k, filter: { ...names, ords }, exact }
     const startedAt = performance.now()
     const hits = await this.ask(query)
     this.#timings.record(performance.now() - startedAt)
     if (this.#recent.push(query) > RECENT_QUERIES) this.#recent.shift()
     return hits
+  }
+
+  /** A few thousand at a time: a search must not hold up the event loop. */
+  async #tagged(tag: string): Promise<number[]> {
+    const ords: number[] = []
+    for (;;) {
+      const portion = this.#options.store.tagged(tag, ords.at(-1) ?? 0, TAGGED_FRAMES)
+      ords.push(...portion)
+      if (portion.length < TAGGED_FRAMES) return ords
+      await turn()
+    }
   }
 
   /** The same in the index's own terms, and not counted among the searches: for those who watch it. */

@@ -15,6 +15,7 @@ export interface ImportItem {
   readonly capturedAt: number
   /** Number within the session; default: the next free one. */
   readonly seq?: number | undefined
+  readonly tags?: readonly string[] | undefined
 }
 
 export interface ImportTarget {
@@ -43,7 +44,7 @@ export class Importer {
 
   /**
    * Durable when it resolves, with the new frames and how many were there already.
-   * @throws API_BUSY, API_BAD_REQUEST, IMAGE_*, MODEL_DIM_MISMATCH, PAYLOAD_INVALID, STORE_FAILED: nothing is then stored
+   * @throws API_BUSY, API_BAD_REQUEST, IMAGE_*, MODEL_DIM_MISMATCH, PAYLOAD_INVALID, STORE_FAILED, TAG_LIMIT: nothing is then stored
    */
   async import(
     target: ImportTarget,
@@ -67,7 +68,7 @@ export class Importer {
     const { upTo, ranges } = store.stored(site, node, session)
     let next = Math.max(upTo, ranges.at(-1)?.[1] ?? 0) + 1
     const frames = []
-    for (const [i, { image, vector, capturedAt, seq }] of items.entries()) {
+    for (const [i, { image, vector, capturedAt, seq, tags }] of items.entries()) {
       if (!(capturedAt >= 0)) throw fault('API_BAD_REQUEST', `item ${i}: captured before 1970`)
       const embedded = await vectors.embed({ image, vector })
       const small = image === undefined ? undefined : await thumbnail(Buffer.from(image))
@@ -75,6 +76,7 @@ export class Importer {
         ...{ camera, capturedAt, verdicts: [], vector: embedded.vector },
         seq: seq ?? next++,
         thumbnail: small,
+        tags,
       })
     }
     const { fingerprint } = vectors.model

@@ -22,6 +22,7 @@ export function facetsOf(candidates: readonly Candidate[]): Facets {
     rule: values(
       frames.flatMap(({ verdicts }) => verdicts.filter(({ fired }) => fired).map(({ rule }) => rule)),
     ),
+    tag: values(frames.flatMap(({ tags = [] }) => tags)),
     day: values(times.map(time => new Date(time).toISOString().slice(0, 10))),
     histogram: {
       bucketMs,

@@ -108,6 +108,7 @@ export interface Facets {
   readonly camera: readonly FacetValue[]
   /** Rules that fired. */
   readonly rule: readonly FacetValue[]
+  readonly tag: readonly FacetValue[]
   /** UTC, `2026-01-31`. */
   readonly day: readonly FacetValue[]
   readonly histogram: {

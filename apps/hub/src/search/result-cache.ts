@@ -42,6 +42,7 @@ function sizeOf({ hits, groups = [], facets }: SearchResult): number {
         facets.node.length +
         facets.camera.length +
         facets.rule.length +
+        facets.tag.length +
         facets.day.length +
         60
   return HIT_BYTES * (hits.length + 1) + VERDICT_BYTES * verdicts + FACET_BYTES * (values + groups.length)

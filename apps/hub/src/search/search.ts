@@ -21,6 +21,7 @@ import {
 } from './query.ts'
 import { contributionsTo, type QueryModel, type QueryVector, QueryVectors } from './query-vectors.ts'
 import { ResultCache } from './result-cache.ts'
+import type { Tags } from './tags.ts'
 
 /** More searches at once are refused: each holds an encoder or the index worker for milliseconds. */
 const MAX_SEARCHES = 64
@@ -29,6 +30,7 @@ const MAX_GROUP_SIZE = 20
 export interface SearchOptions {
   readonly store: PageParts['store'] & Pick<RecordStore, 'frame' | 'lastOrd'>
   readonly index: Pick<IndexKeeper, 'search' | 'background' | 'changes'>
+  readonly tags: Pick<Tags, 'changes'>
   readonly model: QueryModel
   readonly clock: Pick<Clock, 'now'>
 }
@@ -93,7 +95,9 @@ export class Search {
   }
 
   async #search(query: SearchQuery): Promise<SearchResult> {
-    const { changes } = this.#options.index
+    const { index, tags } = this.#options
+    // Both only grow.
+    const changes = index.changes + tags.changes
     const identity = identityOf(query)
     const key = digestOf([identity, query.limit, query.cursor, query.explain === true])
     const known = this.#cache.get(key, changes)

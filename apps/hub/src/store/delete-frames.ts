@@ -11,6 +11,7 @@ import {
   type OrdRange,
 } from './record-store.ts'
 import { removeReview } from './review-rows.ts'
+import { moveTags } from './tag-rows.ts'
 
 /** Beyond so many cameras all frames are looked at rather than each camera's. */
 const MAX_LISTS = 64
@@ -103,12 +104,14 @@ function nextOrds(tables: Tables, { filter, after, upTo, rows }: FrameDeletion):
     .slice(0, rows)
 }
 
-function removeFrame(tables: Tables, ord: number, { site, node, camera, session, seq }: FrameRow): void {
+function removeFrame(tables: Tables, ord: number, row: FrameRow): void {
+  const { site, node, camera, session, seq, tags = [] } = row
   tables.frames.remove(ord)
   tables.vectors.remove(ord)
   tables.thumbnails.remove(ord)
   tables.ords.remove(frameId(site, node, session, seq))
   tables.byCamera.remove([`${site}~${node}~${camera}`, ord])
+  moveTags(tables, ord, tags, [])
 }
 
 /** Inside a transaction. */

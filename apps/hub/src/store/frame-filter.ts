@@ -29,10 +29,15 @@ export function verdictsMatch({ rule, fired }: FrameFilter, verdicts: Frame['ver
   return verdicts.some(verdict => verdict.rule === rule && (fired ?? verdict.fired) === verdict.fired)
 }
 
+export function tagsMatch({ tag }: FrameFilter, tags: Frame['tags']): boolean {
+  return tag === undefined || tags?.includes(tag) === true
+}
+
 export function frameMatches(filter: FrameFilter, frame: Omit<Frame, 'ord' | 'id'>): boolean {
   return (
     sourceMatches(filter, frame) &&
     timeMatches(filter, frame.capturedAt) &&
-    verdictsMatch(filter, frame.verdicts)
+    verdictsMatch(filter, frame.verdicts) &&
+    tagsMatch(filter, frame.tags)
   )
 }

@@ -1,19 +1,18 @@
-import { namesSources, sourceMatches, timeMatches, verdictsMatch } from './frame-filter.ts'
+import { frameMatches, namesSources, sourceMatches } from './frame-filter.ts'
 import type { Tables } from './lmdb-tables.ts'
 import type { FrameFilter } from './record-store.ts'
+import { newestTagged } from './tag-rows.ts'
 
 /**
  * Ords of the newest frames that match, newest first. Without names the frame table is read backwards; with names only
- * the cameras that match are read, each backwards, and merged.
+ * the cameras that match are read, each backwards, and merged; with a tag only the frames that have it.
  */
 export function newestFrames(
   tables: Tables,
   filter: FrameFilter,
   { limit, maxRows }: { limit: number; maxRows: number },
 ): number[] {
-  const lists = namesSources(filter)
-    ? matchingCameras(tables, filter).map(camera => ordsOf(tables, camera))
-    : [allOrds(tables)]
+  const lists = listsOf(tables, filter)
   const passes = rowCheck(tables, filter)
   const found = lists.flatMap(ords => {
     const taken: number[] = []
@@ -25,6 +24,12 @@ export function newestFrames(
     return taken
   })
   return found.sort((a, b) => b - a).slice(0, limit)
+}
+
+function listsOf(tables: Tables, filter: FrameFilter): Iterable<number>[] {
+  if (filter.tag !== undefined) return [newestTagged(tables, filter.tag)]
+  if (!namesSources(filter)) return [allOrds(tables)]
+  return matchingCameras(tables, filter).map(camera => ordsOf(tables, camera))
 }
 
 function matchingCameras({ cameras }: Tables, filter: FrameFilter): string[] {
@@ -46,14 +51,12 @@ function* ordsOf({ byCamera }: Tables, source: string): Iterable<number> {
   for (const [, ord] of byCamera.getKeys({ ...range, reverse: true })) yield ord
 }
 
-/** Of time and verdicts; the cameras have been chosen already. */
 function rowCheck({ frames }: Tables, filter: FrameFilter): (ord: number) => boolean {
-  const { from, to, rule, fired } = filter
-  if ([from, to, rule, fired].every(part => part === undefined)) return () => true
+  const { from, to, rule, fired, tag } = filter
+  // Then the lists have chosen already.
+  if ([from, to, rule, fired, tag].every(part => part === undefined)) return () => true
   return ord => {
     const frame = frames.get(ord)
-    return (
-      frame !== undefined && timeMatches(filter, frame.capturedAt) && verdictsMatch(filter, frame.verdicts)
-    )
+    return frame !== undefined && frameMatches(filter, frame)
   }
 }

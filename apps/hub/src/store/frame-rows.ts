@@ -1,6 +1,7 @@
 import { fault, vectorToBytes } from '@sightline/core'
 import type { FrameRow, Tables } from './lmdb-tables.ts'
 import { type Delivery, type EmbeddedFrame, type Frame, frameId, type NewFrame } from './record-store.ts'
+import { moveTags } from './tag-rows.ts'
 
 /** Frames that a scan reads at a time. */
 const PAGE_FRAMES = 256
@@ -8,7 +9,7 @@ const PAGE_FRAMES = 256
 /** Inside a transaction: the frame under its new number, with every table that leads to it. */
 export function putFrame(tables: Tables, ord: number, delivery: Delivery, frame: NewFrame): EmbeddedFrame {
   const { site, node, session, receivedAt, historical, fingerprint } = delivery
-  const { seq, camera, capturedAt, verdicts, vector, thumbnail, blurred } = frame
+  const { seq, camera, capturedAt, verdicts, vector, thumbnail, blurred, tags = [] } = frame
   const row: FrameRow = {
     site,
     node,
@@ -22,6 +23,7 @@ export function putFrame(tables: Tables, ord: number, delivery: Delivery, frame:
     verdicts,
     hasThumbnail: thumbnail !== undefined,
     ...(thumbnail !== undefined && blurred === true ? { blurred } : {}),
+    ...(tags.length === 0 ? {} : { tags: [...new Set(tags)].sort() }),
   }
   const source = `${site}~${node}~${camera}`
   tables.frames.put(ord, row)
@@ -30,6 +32,7 @@ export function putFrame(tables: Tables, ord: number, delivery: Delivery, frame:
   tables.ords.put(frameId(site, node, session, seq), ord)
   if (!tables.cameras.doesExist(source)) tables.cameras.put(source, true)
   tables.byCamera.put([source, ord], true)
+  moveTags(tables, ord, [], row.tags ?? [])
   return { ...listedFrame(ord, row), vector }
 }
 

@@ -54,8 +54,11 @@ import type {
   RuleDocument,
   StoreCounts,
   StoredPicture,
+  TagChange,
+  TagCount,
 } from './record-store.ts'
 import { newestLabels, putReview, removeReview } from './review-rows.ts'
+import { changeTags, listTags, taggedOrds } from './tag-rows.ts'
 
 /** Rows read by one listing at most, so that a filter that matches nothing cannot read the whole store. */
 const MAX_LISTED = 100_000
@@ -203,6 +206,18 @@ class LmdbStore implements RecordStore {
       this.#tables.nodes.remove(key)
       return known
     })
+  }
+
+  changeTags(change: TagChange): Promise<number> {
+    return this.#committer.run(() => changeTags(this.#tables, change))
+  }
+
+  tagged(tag: string, after: number, limit: number): number[] {
+    return taggedOrds(this.#tables, tag, after, limit)
+  }
+
+  tags(): TagCount[] {
+    return listTags(this.#tables)
   }
 
   recent(filter: FrameFilter, limit: number): Frame[] {

@@ -25,6 +25,10 @@ export interface Tables {
   readonly ords: Database<number, string>
   /** [site~node~camera, ord] -> true: the newest frames of a camera without reading the others'. */
   readonly byCamera: Database<true, [string, number]>
+  /** [tag, ord] -> true. */
+  readonly byTag: Database<true, [string, number]>
+  /** tag -> how many frames have it. */
+  readonly tags: Database<number, string>
   /** site~node~camera -> true. */
   readonly cameras: Database<true, string>
   /** site~node~session -> sequence numbers stored. */
@@ -77,6 +81,8 @@ function tablesOf(root: RootDatabase): Tables {
     thumbnails: root.openDB('thumbnails', { encoding: 'binary' }),
     ords: root.openDB('ords', {}),
     byCamera: root.openDB('frames-by-camera', {}),
+    byTag: root.openDB('frames-by-tag', {}),
+    tags: root.openDB('tags', {}),
     cameras: root.openDB('cameras', {}),
     sessions: root.openDB('sessions', {}),
     incidents: root.openDB('incidents', {}),

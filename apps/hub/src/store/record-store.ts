@@ -20,6 +20,8 @@ export interface Frame {
   readonly hasThumbnail: boolean
   /** Whether the hub has blurred its thumbnail. */
   readonly blurred?: boolean
+  /** What people call it by, sorted; absent: nothing. */
+  readonly tags?: readonly string[]
 }
 
 /** A frame with its embedding: L2-normalised, of the length that its model's fingerprint implies. */
@@ -30,6 +32,7 @@ export interface EmbeddedFrame extends Frame {
 export type NewFrame = Pick<EmbeddedFrame, 'seq' | 'camera' | 'capturedAt' | 'vector' | 'verdicts'> & {
   readonly thumbnail?: Uint8Array | undefined
   readonly blurred?: boolean | undefined
+  readonly tags?: readonly string[] | undefined
 }
 
 /** The life of one incident, folded from its events. */
@@ -93,6 +96,20 @@ export interface FrameFilter {
   readonly rule?: string | undefined
   /** Whether that rule fired; without a rule, whether any did. */
   readonly fired?: boolean | undefined
+  readonly tag?: string | undefined
+}
+
+/** Tags given to frames and taken from them; `remove` first. */
+export interface TagChange {
+  /** Ids; those of frames that are not stored are passed over. */
+  readonly frames: readonly string[]
+  readonly add: readonly string[]
+  readonly remove: readonly string[]
+}
+
+export interface TagCount {
+  readonly tag: string
+  readonly frames: number
 }
 
 export type CameraName = Pick<Frame, 'site' | 'node' | 'camera'>
@@ -249,6 +266,12 @@ export interface RecordStore {
   deleteIncidents(filter: IncidentFilter, limit: number): Promise<DeletedIncidents>
   /** Forgets what a node said of itself; true when it was known. Its records are deleted apart. @throws STORE_FAILED */
   deleteNode(site: string, node: string): Promise<boolean>
+  /** Durable when it resolves, with how many frames it changed. @throws TAG_LIMIT: nothing is then changed; STORE_FAILED */
+  changeTags(change: TagChange): Promise<number>
+  /** Numbers of frames with the tag, ascending, the first `limit` above `after`. */
+  tagged(tag: string, after: number, limit: number): number[]
+  /** By name. */
+  tags(): TagCount[]
   /** Newest first by storage order. */
   recent(filter: FrameFilter, limit: number): Frame[]
   incident(id: string): Incident | undefined

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dot, fault, messageOf } from '@sightline/core'
-import { open } from 'lmdb'
+import { type Database, open } from 'lmdb'
 import type { FrameRow } from '../store/lmdb-tables.ts'
 import { frameId } from '../store/record-store.ts'
 import { type FaultCount, Faults } from './faults.ts'
@@ -59,6 +59,8 @@ function verify(
   const thumbnails = root.openDB<Buffer, number>('thumbnails', { encoding: 'binary' })
   const ords = root.openDB<number, string>('ords', {})
   const byCamera = root.openDB<true, [string, number]>('frames-by-camera', {})
+  // Not there where no hub that knows tags has opened the store yet; the type does not say so.
+  const byTag: Database<true, [string, number]> | undefined = root.openDB('frames-by-tag', {})
   // A hub that runs may add and delete meanwhile: one snapshot for all tables.
   const transaction = root.useReadTransaction()
   const fingerprints: Record<string, number> = {}
@@ -90,6 +92,8 @@ function verify(
       if (ords.get(id, { transaction }) !== ord) faults.add('id leads elsewhere', id)
       if (byCamera.get([`${row.site}~${row.node}~${row.camera}`, ord], { transaction }) === undefined)
         faults.add('not listed under its camera', id)
+      for (const tag of row.tags ?? [])
+        if (byTag?.get([tag, ord], { transaction }) === undefined) faults.add('not listed under its tag', id)
       if (row.hasThumbnail && thumbnails.get(ord, { transaction }) === undefined)
         faults.add('thumbnail missing', id)
     }
@@ -102,6 +106,8 @@ function verify(
     }
     for (const { key, value } of ords.getRange({ transaction }))
       if (frames.get(value, { transaction }) === undefined) faults.add('orphan id', key)
+    for (const [tag, ord] of byTag?.getKeys({ transaction }) ?? [])
+      if (!frames.get(ord, { transaction })?.tags?.includes(tag)) faults.add('orphan tag', `${tag}: ${ord}`)
     const { deleted } = compareIndex(indexed, ordsOf, faults)
     const { kind, segments, ords: inIndex } = indexed
     const found = faults.list()

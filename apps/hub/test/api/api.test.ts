@@ -90,6 +90,7 @@ describe('the service', () => {
         'events',
         'explain',
         'frames',
+        'frames/tags',
         'frames/{id}',
         'frames/{id}/neighbours',
         'frames/{id}/similar',
@@ -134,6 +135,7 @@ describe('the service', () => {
         'sites/{site}/config/history',
         'storage',
         'system',
+        'tags',
         'users',
         'users/{name}',
       ]

@@ -47,6 +47,35 @@ describe('search', () => {
     expect(body.hits.map((hit: { id: string }) => hit.id)).toEqual([frameIdOf(4)])
   })
 
+  it('within a tag, which operators give and take', async () => {
+    const change = (body: object) => hub.post('/api/v1/frames/tags', body)
+    const frames = [frameIdOf(1), frameIdOf(3), 'default~n1~X~1']
+    expect((await change({ frames, add: ['case 12', 'näher ansehen'] })).body).toEqual({ changed: 2 })
+    expect((await hub.call('/api/v1/tags')).body).toEqual({
+      tags: [
+        { tag: 'case 12', frames: 2 },
+        { tag: 'näher ansehen', frames: 2 },
+      ],
+    })
+    const { body } = await hub.call('/api/v1/search?text=an%20animal&tag=case%2012&facets=true')
+    expect(body.hits.map((hit: { id: string }) => hit.id).sort()).toEqual([frameIdOf(1), frameIdOf(3)])
+    expect(body.hits[0].tags).toEqual(['case 12', 'näher ansehen'])
+    expect(body.facets.tag).toContainEqual({ value: 'case 12', count: 2 })
+    const listed = await hub.call('/api/v1/frames?tag=case%2012')
+    expect(listed.body.frames).toHaveLength(2)
+    const inBody = await hub.post('/api/v1/search', { text: 'an animal', filter: { tag: 'nothing' } })
+    expect(inBody.body).toMatchObject({ hits: [], total: { value: 0, relation: 'eq' } })
+    await change({ frames, remove: ['case 12', 'näher ansehen'] })
+    expect((await hub.call('/api/v1/tags')).body).toEqual({ tags: [] })
+    for (const tag of ['', ' case', 'case ', 'a\nb', 'x'.repeat(65)])
+      expect((await change({ frames, add: [tag] })).status, JSON.stringify(tag)).toBe(400)
+    const { entries } = (await hub.call('/api/v1/audit?limit=2')).body
+    expect(entries).toMatchObject([
+      { action: 'frames.tagged', detail: { frames: 2, removed: 'case 12, näher ansehen' } },
+      { action: 'frames.tagged', detail: { frames: 2, added: 'case 12, näher ansehen' } },
+    ])
+  })
+
   it.each([
     ['nothing to look for', {}, 400, 'API_BAD_REQUEST'],
     ['two things to look for', { text: 'a', id: 'b' }, 400, 'API_BAD_REQUEST'],

@@ -36,10 +36,11 @@ describe('a search in its address', () => {
 
   test('comes back as it was', () => {
     const query: SearchQuery = {
-      ...{ text: 'a cat', like: '', source: camera, rule: 'cat', fired: '' as const },
+      ...{ text: 'a cat', like: '', source: camera, rule: 'cat', fired: '' as const, tag: 'case 12' },
       ...{ range: '24h' as const, from: '', to: '' },
     }
     expect(parseQuery(parseHash(formatHash('search', queryParams(query))).params)).toEqual(query)
+    expect(queryFilter(query, NOW)).toMatchObject({ tag: 'case 12', rule: 'cat' })
   })
 
   test('an unknown range is any time; half a camera is none', () => {

@@ -72,6 +72,24 @@ test('more like this leaves the frame itself out', async () => {
   expect(all.hits).toHaveLength(99)
 })
 
+test('a tag narrows to the frames that have it, at once when it is given or taken', async () => {
+  const idOf = (ord: number) => store.frameByOrd(ord)!.id
+  const change = { frames: [10, 20, 21, 33].map(idOf), add: ['case 12'], remove: [] }
+  const ords = async (query: Parameters<Search['search']>[0]) =>
+    (await search.search({ text: 'cat', ...query })).hits.map(hit => hit.frame.ord)
+  const tagged = { filter: { tag: 'case 12' }, facets: true }
+  expect(await ords(tagged)).toEqual([])
+  await searchable.tags.change(change, 'cli')
+  expect((await ords(tagged)).sort((a, b) => a - b)).toEqual([10, 20, 21, 33])
+  expect((await ords({ ...tagged, exact: true })).sort((a, b) => a - b)).toEqual([10, 20, 21, 33])
+  expect(await ords({ filter: { tag: 'case 12', camera: 'yard' } })).toEqual([10])
+  expect(await ords({ filter: { tag: 'case 12', scope: ['site/node/yard'] } })).toEqual([10])
+  const { facets } = await search.search({ text: 'cat', limit: 1, facets: true })
+  expect(facets?.tag).toEqual([{ value: 'case 12', count: 4 }])
+  await searchable.tags.change({ ...change, add: [], remove: ['case 12'] }, 'cli')
+  expect(await ords(tagged)).toEqual([])
+})
+
 test('filters apply inside: as many hits as asked for, when that many match', async () => {
   const { hits } = await search.search({ text: 'cat', limit: 10, filter: { camera: 'yard' } })
   expect(hits).toHaveLength(10)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createLog, systemClock } from '@sightline/core'
 import { IndexKeeper, type IndexKeeperOptions } from '@sightline/hub/index/index-keeper.js'
 import { Search, type SearchOptions } from '@sightline/hub/search/search.js'
+import { Tags } from '@sightline/hub/search/tags.js'
 import { openLmdbStore } from '@sightline/hub/store/lmdb-store.js'
 import { FrameSource } from '../../../../test/support/stored-frames.ts'
 
@@ -23,6 +24,7 @@ export interface Searchable {
   readonly ingest: FrameSource
   readonly keeper: IndexKeeper
   readonly search: Search
+  readonly tags: Tags
   close(): Promise<void>
 }
 
@@ -34,12 +36,14 @@ export async function openSearchable(options: SearchableOptions): Promise<Search
   const keeper = new IndexKeeper({ settings: { dir: join(root, 'index') }, store, ingest, model, log, open })
   await keeper.start()
   await keeper.caughtUp()
+  const tags = new Tags({ store, audit: { record: async () => {} } })
   return {
     root,
     store,
     ingest,
     keeper,
-    search: new Search({ store, index: keeper, model, clock }),
+    tags,
+    search: new Search({ store, index: keeper, tags, model, clock }),
     close: async () => {
       await keeper.stop()
       await store.close()

@@ -11,6 +11,7 @@ import { useSession } from '../session.tsx'
 import { Fact } from './fact.tsx'
 import { FrameMatch } from './frame-match.tsx'
 import { FrameNeighbours } from './frame-neighbours.tsx'
+import { FrameTags } from './frame-tags.tsx'
 import { Ago, ScoreBar, SeverityBadge } from './marks.tsx'
 import { Modal } from './modal.tsx'
 import { ErrorState, MissingFrame } from './states.tsx'
@@ -86,6 +87,7 @@ function FrameDetail({ frame, onStep }: { frame: Frame | Hit; onStep: (frame: Fr
       </div>
       <FrameNeighbours frame={frame} onStep={onStep} />
       <FrameMatch frame={frame} />
+      <FrameTags key={frame.id} frame={frame} />
       {shownFor.length > 0 && (
         <section>
           <h3>Incidents that it stands for</h3>

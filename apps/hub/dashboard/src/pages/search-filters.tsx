@@ -18,6 +18,7 @@ import {
   sourceKey,
 } from '../search-query.ts'
 import { useLive } from '../services.ts'
+import { useTags } from '../tags-context.ts'
 
 export interface SearchFiltersProps {
   readonly query: SearchQuery
@@ -28,9 +29,10 @@ export interface SearchFiltersProps {
 
 /** Where, when and by which verdict; each a chip that says how many matches a choice has. */
 export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
-  const { source, rule, fired } = query
+  const { source, rule, fired, tag } = query
   const rules = useRules().data?.rules ?? []
-  const choices = choicesOf({ facets, cameras: useCameras(), rules, source, rule })
+  const tags = useTags().all.map(each => each.tag)
+  const choices = choicesOf({ facets, cameras: useCameras(), rules, tags, source, rule, tag })
   const site = sourceKey({ site: source.site })
   const node = source.node === undefined ? '' : sourceKey({ site: source.site, node: source.node })
   const camera = source.camera === undefined ? '' : sourceKey(source)
@@ -80,6 +82,16 @@ export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
           )
         }
       />
+      {choices.tags.length > 0 && (
+        <FilterChip
+          name="Tag"
+          icon="tag"
+          value={tag}
+          any="Any tag"
+          choices={choices.tags}
+          onChange={value => onChange({ tag: value })}
+        />
+      )}
       <FilterChip
         name="Time"
         icon="clock"

@@ -6,7 +6,7 @@ import { newestOfCameras } from '../../search/newest-of-cameras.ts'
 import type { RecordStore } from '../../store/record-store.ts'
 import { parseFilter } from '../filter.ts'
 import { Jpeg } from '../openapi.ts'
-import { VerdictFilter } from '../search-shapes.ts'
+import { ContentFilter } from '../search-shapes.ts'
 import { FilterShape, FrameShape, IncidentShape, Limit } from '../shapes.ts'
 import { frameView, incidentView } from '../views.ts'
 
@@ -26,7 +26,7 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
             limit: Limit(50, 500),
             each: Type.Optional(Type.Literal('camera', { description: 'One frame of every camera.' })),
             ...FilterShape,
-            ...VerdictFilter,
+            ...ContentFilter,
           },
           { additionalProperties: false },
         ),

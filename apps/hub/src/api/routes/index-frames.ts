@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Clock, fault, messageOf, NAME_PATTERN } from '@sightline/core'
 import { type Static, Type } from 'typebox'
 import type { Importer } from '../../ingest/importer.ts'
+import { MAX_TAGS_OF_FRAME } from '../../store/tag-rows.ts'
 import { Base64Image, VectorShape } from '../search-shapes.ts'
+import { Tag } from '../shapes.ts'
 
 const MAX_ITEMS = 256
 const Name = Type.String({ pattern: NAME_PATTERN })
@@ -21,6 +23,7 @@ const Items = Type.Array(
           description: 'Number within the session; default: the next free one.',
         }),
       ),
+      tags: Type.Optional(Type.Array(Tag, { maxItems: MAX_TAGS_OF_FRAME })),
     },
     { additionalProperties: false },
   ),
@@ -79,11 +82,12 @@ export const indexFrameRoutes: FastifyPluginAsyncTypebox<IndexFrameParts> = asyn
       },
     },
     async ({ query: { site, node = 'import', camera, session }, body }) => {
-      const items = (body as Static<typeof Items>).map(({ image, vector, capturedAt, seq }) => ({
+      const items = (body as Static<typeof Items>).map(({ image, vector, capturedAt, seq, tags }) => ({
         image: image === undefined ? undefined : Buffer.from(image, 'base64'),
         vector: vector === undefined ? undefined : Float32Array.from(vector),
         capturedAt: capturedAt === undefined ? clock.now() : Date.parse(capturedAt),
         seq,
+        tags,
       }))
       const { frames, duplicates } = await importer.import({ site, node, camera, session }, items)
       return { ids: frames.map(({ id }) => id), duplicates }
