@@ -250,7 +250,7 @@ export class ApiClient {
 
   /** Without a threshold the hub chooses one. */
   async saveSearch(search: SavedQuestion & { name: string; threshold?: number }): Promise<SavedSearch> {
-    return this.#send('POST', '/searches', search)
+    return this.#send('POST', '/searches', await sendable(search))
   }
 
   async searchThresholds(
@@ -258,8 +258,14 @@ export class ApiClient {
     signal?: AbortSignal,
   ): Promise<readonly ThresholdSuggestion[]> {
     const path = '/searches/threshold'
-    return (await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>('POST', path, question, signal))
-      .suggestions
+    return (
+      await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>(
+        'POST',
+        path,
+        await sendable(question),
+        signal,
+      )
+    ).suggestions
   }
 
   async savedHits(id: string, limit: number, signal?: AbortSignal): Promise<readonly SavedHit[]> {
@@ -344,6 +350,10 @@ function reviewPath(incident: string): string {
 /** As a form and an address carry it. */
 function simpleFilter({ fired, ...names }: FrameFilter): Record<string, string> {
   return fired === undefined ? names : { ...names, fired: String(fired) }
+}
+
+async function sendable({ image, ...question }: SavedQuestion): Promise<object> {
+  return image === undefined ? question : { ...question, image: await base64Of(image) }
 }
 
 async function base64Of(blob: Blob): Promise<string> {

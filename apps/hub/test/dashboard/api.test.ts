@@ -63,6 +63,21 @@ describe('failures', () => {
   })
 })
 
+test('a picture that is searched for from now on goes as JSON', async () => {
+  const bodies: unknown[] = []
+  const api = client(async (_input, init) => {
+    bodies.push(JSON.parse(String(init?.body)))
+    return json({ suggestions: [] })
+  })
+  const question = { image: new Blob([new Uint8Array([0xff, 0xd8, 0])]), filter: { site: 's' } }
+  await api.searchThresholds(question)
+  await api.saveSearch({ ...question, name: 'n' })
+  expect(bodies).toEqual([
+    { image: '/9gA', filter: { site: 's' } },
+    { image: '/9gA', filter: { site: 's' }, name: 'n' },
+  ])
+})
+
 describe('search', () => {
   const calls: { input: string; init: RequestInit | undefined }[] = []
   const api = client(async (input, init) => {
