@@ -168,7 +168,8 @@ describe.skipIf(executable === undefined)('the dashboard in a browser', () => {
     await config.getByRole('textbox').fill('{"log":')
     await config.getByRole('button', { name: 'Save and send' }).click()
     await config.getByText(/^Not JSON/).waitFor()
-    await config.getByRole('button', { name: 'Close' }).click()
+    await config.getByRole('button', { name: 'Close', exact: true }).click()
+    await config.getByRole('button', { name: 'Close all the same' }).click()
   })
 
   it('shows starter packs and the history of the rules', async () => {

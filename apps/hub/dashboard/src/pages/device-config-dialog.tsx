@@ -40,6 +40,7 @@ export function ConfigDialog({ target, draft, onSaved, onClose }: ConfigDialogPr
     <Modal
       title={node === undefined ? `Settings of all devices of ${site}` : `Configuration of ${node}`}
       class="dialog"
+      holds
       onClose={onClose}
     >
       {document.data === undefined && document.error !== undefined && (

@@ -92,6 +92,7 @@ export function RuleEditor(props: RuleEditorProps) {
     <Modal
       title={rule === undefined ? 'New rule' : 'Edit rule'}
       class="dialog editor"
+      holds
       onClose={props.onClose}
     >
       <form

@@ -76,7 +76,7 @@ export function RuleImportDialog({ rules, onImported, onStale, onClose }: RuleIm
   }
 
   return (
-    <Modal title="Import rules" class="dialog" onClose={onClose}>
+    <Modal title="Import rules" class="dialog" holds onClose={onClose}>
       <div class="import-from">
         <label class="field">
           <span class="field-name">YAML or JSON, as it is exported</span>

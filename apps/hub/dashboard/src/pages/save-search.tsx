@@ -70,7 +70,7 @@ function SaveDialog({ question, suggested, onSaved, onClose }: SaveDialogProps) 
     }
   }
   return (
-    <Modal title="Save search" class="dialog" onClose={onClose}>
+    <Modal title="Save search" class="dialog" holds onClose={onClose}>
       <form class="save-search" onSubmit={save}>
         <p class="hint">
           Every frame that comes is compared with it; those that match are listed as its hits.

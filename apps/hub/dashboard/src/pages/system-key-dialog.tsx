@@ -38,7 +38,7 @@ export function KeyDialog({ onIssued, onClose }: KeyDialogProps) {
       onIssued()
     })
   return (
-    <Modal title="Make an API key" class="dialog" onClose={onClose}>
+    <Modal title="Make an API key" class="dialog" holds onClose={onClose}>
       {secret === undefined ? (
         <DialogForm job={job} action="Make the key" onSubmit={() => void make()} onCancel={onClose}>
           <Field label="Name" hint="What it is for: “grafana”." fault={undefined}>

@@ -39,7 +39,7 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
       onSaved()
     })
   return (
-    <Modal title={title} class="dialog" onClose={onClose}>
+    <Modal title={title} class="dialog" holds onClose={onClose}>
       <DialogForm
         job={job}
         action={person === undefined ? 'Add' : 'Save'}
