@@ -40,13 +40,16 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
   const { api, live } = useServices()
   const [state, setState] = useState<SessionState>()
   const [error, setError] = useState<ApiError>()
+  const [ended, setEnded] = useState(false)
   const load = () => {
     setError(undefined)
     api.session().then(setState, failed => setError(asApiError(failed)))
   }
   useEffect(() => {
-    api.onSignInRequired = () =>
+    api.onSignInRequired = () => {
+      setEnded(true)
       setState(known => (known === undefined ? known : { ...known, signInRequired: true, caller: null }))
+    }
     load()
   }, [api])
   const caller = state?.caller
@@ -58,7 +61,7 @@ export function SessionGate({ children }: { children: ComponentChildren }) {
   }, [caller?.kind, caller?.name])
 
   if (state === undefined) return error === undefined ? null : <ErrorState error={error} onRetry={load} />
-  if (!caller) return <SignInPage setupOpen={state.setupOpen} onSignedIn={setState} />
+  if (!caller) return <SignInPage setupOpen={state.setupOpen} ended={ended} onSignedIn={setState} />
   const session: Session = {
     name: caller.name,
     role: caller.role,

@@ -9,11 +9,13 @@ import { useServices } from '../services.ts'
 export interface SignInProps {
   /** Whether there is no user yet. */
   readonly setupOpen: boolean
+  /** Whether somebody was signed in here, and is no more. */
+  readonly ended: boolean
   readonly onSignedIn: (state: SessionState) => void
 }
 
 /** Name and password; by the link that the hub printed, those of the first admin. */
-export function SignInPage({ setupOpen, onSignedIn }: SignInProps) {
+export function SignInPage({ setupOpen, ended, onSignedIn }: SignInProps) {
   const { api } = useServices()
   const [token] = useState(() => /^#\/setup\?token=([\w-]+)$/.exec(location.hash)?.[1])
   const [error, setError] = useState<ApiError>()
@@ -54,6 +56,7 @@ export function SignInPage({ setupOpen, onSignedIn }: SignInProps) {
         {setupOpen && !first && (
           <p>Nobody can sign in yet. Open the link that the hub printed when it started.</p>
         )}
+        {ended && <p role="status">Your session has ended. Sign in to go on where you were.</p>}
         <Field label="Name" fault={undefined}>
           {control => (
             <input
