@@ -29,12 +29,14 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
     ...SEARCHING,
     ...FRAMES,
     'An example': ALL,
+    // Which tags there are in the whole hub is for whoever sees all of it.
+    Tag: UNLIMITED,
     // Of whoever saved it, and of operators.
     'Delete A boat that nobody knows': OPERATORS,
     'Delete of lisa': ['lisa', ...OPERATORS],
     'Delete of vera': UNLIMITED,
   },
-  results: { ...SEARCHING, ...FRAMES, 'Save search': ALL },
+  results: { ...SEARCHING, ...FRAMES, Tag: ALL, 'Save search': ALL },
   live: { Pause: ALL, Ongoing: ALL, 'Details: …': ALL },
   devices: {
     'Enrol a device': OPERATORS,
@@ -68,6 +70,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
   drawer: {
     Close: ALL,
     ...{ 'More like this': ALL, 'Only this camera': ALL, 'Copy link': ALL, 'Make a rule': OPERATORS },
+    ...{ Tag: OPERATORS, 'Take the tag A boat that nobody knows away': OPERATORS },
   },
   'rule history': {
     ...{ Close: UNLIMITED, 'Compare version 1': UNLIMITED, 'Restore version 1': OPERATORS },

@@ -89,7 +89,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   it('gives a frame a tag, finds it by that, and takes it away', async () => {
     await tab.open('')
     await searchFor(tab, 'a boat')
-    await settled()
+    await found()
     const filter = page.getByLabel('Tag', { exact: true })
     expect(await filter.count()).toBe(0)
     await page
@@ -164,7 +164,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('begins another answer at the top, and leads the keyboard from card to card', async () => {
     await tab.open('search?text=a%20boat')
-    await settled()
+    await found()
     await page.evaluate('scrollTo(0, 600)')
     await page.locator('.frame-similar').first().focus()
     await page.keyboard.press('ArrowRight')
@@ -199,7 +199,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       .setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer: Buffer.from(png, 'base64') })
     await inPage('window.goOn !== undefined')
     await searchFor(tab, 'a boat')
-    await settled()
+    await found()
     await page.evaluate('goOn()')
     await inPage('window.dropped === true')
     expect(new URL(page.url()).hash).toBe('#/search?text=a+boat')
@@ -208,7 +208,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
 
   it('goes on from a frame within the filters that it was found with', async () => {
     await tab.open('search?text=a%20boat&site=harbour&fired=yes')
-    await settled()
+    await found()
     await page.locator('.frame-open').first().click()
     const drawer = page.getByRole('dialog')
     const only = await drawer.getByRole('link', { name: 'Only this camera' }).getAttribute('href')
