@@ -184,5 +184,26 @@ describe.skipIf(executable === undefined)('reviews in a browser', () => {
       await field().focus()
       expect(await page.evaluate<boolean>('document.documentElement.scrollWidth > innerWidth')).toBe(false)
     })
+
+    it('shows what another one says meanwhile, and goes on without what was deleted', async () => {
+      const call = (method: string, path: string, init: RequestInit = {}) =>
+        fetch(`${stage.hub.url}/api/v1/${path}`, { method, ...init })
+      const headers = { 'content-type': 'application/json' }
+      await rows().first().click()
+      await rows().nth(1).getByText('dismiss', { exact: true }).waitFor({ state: 'detached' })
+      const body = JSON.stringify({ verdict: 'dismiss' })
+      await call('POST', 'review/01JD0000000000000000000002', { headers, body })
+      await call('POST', 'review/01JD0000000000000000000001', { headers, body })
+      for (const n of [0, 1]) await rows().nth(n).getByText('dismiss', { exact: true }).waitFor()
+      // The reader is where he was.
+      await current(1)
+      await page.getByRole('button', { name: 'Look for more' }).waitFor()
+
+      await call('DELETE', 'frames?site=default&camera=lighthouse')
+      await page.keyboard.press('c')
+      await page.getByRole('alert').getByText('there is no incident').waitFor()
+      await expect.poll(() => rows().count()).toBe(1)
+      tab.pardon(text => text.startsWith('Failed to load resource'))
+    })
   })
 })

@@ -29,7 +29,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
     ...SEARCHING,
     ...FRAMES,
     'An example': ALL,
-    // Which tags there are in the whole hub is for whoever sees all of it.
+    // Once something is found it is counted by tags, of what its reader may see.
     Tag: UNLIMITED,
     // Of whoever saved it, and of operators.
     'Delete A boat that nobody knows': OPERATORS,

@@ -30,7 +30,7 @@ export const ERRORS = {
     'Open the hub by the address that it listens on, for example http://127.0.0.1:8080.',
   ),
   API_NOT_FOUND: spec(404, 'Check the id or the path.'),
-  API_RATE_LIMITED: spec(429, 'Wait as long as the retry-after header says, then try again.'),
+  API_RATE_LIMITED: spec(429, 'Wait a minute, or as long as a retry-after header says, then try again.'),
   API_TOO_LARGE: spec(413, 'Send less at once; http.maxBodyBytes is the limit.'),
   BROKER_UNREACHABLE: spec(
     503,

@@ -287,6 +287,8 @@ export interface Question {
 
 /** What a standing search looks for. */
 export interface SavedQuestion extends Question {
+  /** Instead of words or a frame. */
+  readonly image?: Blob
   readonly filter?: FrameFilter
 }
 

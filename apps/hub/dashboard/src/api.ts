@@ -25,6 +25,8 @@ import type {
 import { MetricsText } from './metrics-text.ts'
 
 const BASE = '/api/v1'
+/** The next verdict waits for the answer to the last: on a network that swallows both, nobody should for long. */
+const REVIEW_MS = 15_000
 
 /** A failed request: the hub's own code, message and remedy, or what stands for them when the hub did not answer. */
 export class ApiError extends Error {
@@ -175,9 +177,13 @@ export class ApiClient {
     return (await this.#get<{ nodes: readonly FleetNode[] }>('/nodes', {}, signal)).nodes
   }
 
-  async incidents(limit: number, signal?: AbortSignal): Promise<readonly Incident[]> {
-    return (await this.#get<{ events: readonly Incident[] }>('/events', { limit: String(limit) }, signal))
-      .events
+  /** Newest first. `open`: those alone that go on. */
+  async incidents(
+    { limit, open }: { readonly limit: number; readonly open?: boolean },
+    signal?: AbortSignal,
+  ): Promise<readonly Incident[]> {
+    const query = { limit: String(limit), ...(open === undefined ? {} : { open: String(open) }) }
+    return (await this.#get<{ events: readonly Incident[] }>('/events', query, signal)).events
   }
 
   async reviewQueue(limit: number, signal?: AbortSignal): Promise<ReviewQueue> {
@@ -189,11 +195,11 @@ export class ApiClient {
     incident: string,
     verdict: { verdict: ReviewVerdict; rule?: string | undefined; note?: string | undefined },
   ): Promise<Incident> {
-    return this.#send('POST', `/review/${encodeURIComponent(incident)}`, verdict)
+    return this.#send('POST', reviewPath(incident), verdict, AbortSignal.timeout(REVIEW_MS))
   }
 
   async undoReview(incident: string): Promise<Incident> {
-    return this.#request(`/review/${encodeURIComponent(incident)}`, { method: 'DELETE' })
+    return this.#request(reviewPath(incident), { method: 'DELETE', signal: AbortSignal.timeout(REVIEW_MS) })
   }
 
   async rules(signal?: AbortSignal): Promise<RulesDocument> {
@@ -217,7 +223,7 @@ export class ApiClient {
       body: JSON.stringify({ url }),
     })
     if (response.ok) return await response.blob()
-    throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+    throw this.#failure(response.status, await response.json().catch(() => undefined))
   }
 
   /** For routes that one page alone asks. */
@@ -244,7 +250,7 @@ export class ApiClient {
 
   /** Without a threshold the hub chooses one. */
   async saveSearch(search: SavedQuestion & { name: string; threshold?: number }): Promise<SavedSearch> {
-    return this.#send('POST', '/searches', search)
+    return this.#send('POST', '/searches', await sendable(search))
   }
 
   async searchThresholds(
@@ -252,8 +258,14 @@ export class ApiClient {
     signal?: AbortSignal,
   ): Promise<readonly ThresholdSuggestion[]> {
     const path = '/searches/threshold'
-    return (await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>('POST', path, question, signal))
-      .suggestions
+    return (
+      await this.#send<{ suggestions: readonly ThresholdSuggestion[] }>(
+        'POST',
+        path,
+        await sendable(question),
+        signal,
+      )
+    ).suggestions
   }
 
   async savedHits(id: string, limit: number, signal?: AbortSignal): Promise<readonly SavedHit[]> {
@@ -281,8 +293,7 @@ export class ApiClient {
 
   async metrics(signal?: AbortSignal): Promise<MetricsText> {
     const response = await this.#answer('/metrics', abortable(signal))
-    if (!response.ok)
-      throw new ApiError(failureOf(response.status, await response.json().catch(() => undefined)))
+    if (!response.ok) throw this.#failure(response.status, await response.json().catch(() => undefined))
     return new MetricsText(await response.text())
   }
 
@@ -305,27 +316,44 @@ export class ApiClient {
     // Done, and nothing to say about it.
     if (response.status === 204) return undefined as T
     const body: unknown = await response.json().catch(() => undefined)
-    if (init.signal?.aborted) throw init.signal.reason
+    if (init.signal?.aborted) throw abandoned(init.signal)
     if (response.ok && body !== undefined) return body as T
-    const failure = failureOf(response.status, body)
+    throw this.#failure(response.status, body)
+  }
+
+  #failure(status: number, body: unknown): ApiError {
+    const failure = failureOf(status, body)
     if (failure.code === 'SIGN_IN_REQUIRED') this.onSignInRequired()
-    throw new ApiError(failure)
+    return new ApiError(failure)
   }
 
   /** @throws ApiError when there is no answer at all */
   async #answer(address: string, init: RequestInit): Promise<Response> {
     try {
       return await this.#fetch(address, init)
-    } catch (error) {
-      if (init.signal?.aborted) throw error
-      throw new ApiError(offlineFailure())
+    } catch {
+      throw init.signal?.aborted ? abandoned(init.signal) : new ApiError(offlineFailure())
     }
   }
+}
+
+/** Given up by the page, or because no answer came in time. */
+function abandoned({ reason }: AbortSignal): unknown {
+  const late = reason instanceof DOMException && reason.name === 'TimeoutError'
+  return late ? new ApiError(offlineFailure()) : reason
+}
+
+function reviewPath(incident: string): string {
+  return `/review/${encodeURIComponent(incident)}`
 }
 
 /** As a form and an address carry it. */
 function simpleFilter({ fired, ...names }: FrameFilter): Record<string, string> {
   return fired === undefined ? names : { ...names, fired: String(fired) }
+}
+
+async function sendable({ image, ...question }: SavedQuestion): Promise<object> {
+  return image === undefined ? question : { ...question, image: await base64Of(image) }
 }
 
 async function base64Of(blob: Blob): Promise<string> {

@@ -1,4 +1,5 @@
 import type { DeviceCommand } from './fleet-api.ts'
+import { absoluteTime } from './format.ts'
 
 export interface DoctorFinding {
   readonly mark: string
@@ -20,7 +21,7 @@ export function resultOf({ command, replies }: DeviceCommand): CommandResult | u
     return {
       kind: 'picture',
       url: `data:image/jpeg;base64,${jpeg}`,
-      capturedAt: typeof capturedAt === 'number' ? new Date(capturedAt).toLocaleString() : '',
+      capturedAt: typeof capturedAt === 'number' ? timeText(capturedAt) : '',
     }
   }
   if (command === 'doctor' && Array.isArray(findings)) {
@@ -30,6 +31,12 @@ export function resultOf({ command, replies }: DeviceCommand): CommandResult | u
     return { kind: 'text', text: lines.map(String).join('\n') }
   }
   return { kind: 'text', text: JSON.stringify(result, null, 2) }
+}
+
+/** What a device says is no time as long as it is not known to be one. */
+function timeText(millis: number): string {
+  const at = new Date(millis)
+  return Number.isNaN(at.getTime()) ? '' : absoluteTime(at.toISOString())
 }
 
 function findingOf(value: unknown): DoctorFinding {

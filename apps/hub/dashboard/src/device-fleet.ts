@@ -34,6 +34,16 @@ export interface FleetQuery {
 
 export const WHOLE_FLEET: FleetQuery = { text: '', site: '', standing: '', version: '', sort: 'name' }
 
+/** As the address has it, so that it outlives a look at one device; what it cannot mean is left out. */
+export function fleetQueryOf(params: Readonly<Record<string, string>>): FleetQuery {
+  const { text = '', site = '', standing = '', version = '', sort } = params
+  return {
+    ...{ text, site, version },
+    standing: STANDINGS.some(name => name === standing) ? standing : '',
+    sort: SORTS.find(name => name === sort) ?? WHOLE_FLEET.sort,
+  }
+}
+
 /** By name. */
 export function fleetRows(nodes: Iterable<FleetNode>, enrolled: readonly EnrolledDevice[]): FleetRow[] {
   const credentials = new Map(enrolled.map(device => [nodeKey(device), device]))

@@ -7,7 +7,8 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 const dateOnly = new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'short', year: 'numeric' })
-const dateAndTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'medium' })
+/** With its zone: whoever reads it aloud may sit in another. */
+const dateAndTime = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'long' })
 const whole = new Intl.NumberFormat(LOCALE)
 
 /** "12 s ago", "4 min ago", "3 h ago", "2 d ago", then the date. Small clock differences read as "just now". */
@@ -65,15 +66,21 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`
 }
 
+/** With a full stop, where another sentence follows: the hub's messages end without. */
+export function sentence(text: string): string {
+  return /[.!?:…]$/.test(text) ? text : `${text}.`
+}
+
 export function bytes(value: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB']
   let size = value
   let unit = 0
-  while (size >= 1000 && unit < units.length - 1) {
+  // As it is rounded: 1000 KB is 1.0 MB.
+  while (size >= 999.5 && unit < units.length - 1) {
     size /= 1000
     unit++
   }
-  return `${unit === 0 || size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
+  return `${unit === 0 || size >= 9.95 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
 }
 
 /** Things per second, or per minute where they are rare: "25/s", "2.1/s", "0.5/s", "3/min". */
@@ -88,6 +95,6 @@ function decimal(value: number): string {
 
 /** A duration in milliseconds that a machine measured: "8.4 ms", "120 ms", "1.3 s". */
 export function millis(value: number): string {
-  if (value >= 1000) return `${(value / 1000).toFixed(1)} s`
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`
+  if (value >= 999.5) return `${(value / 1000).toFixed(1)} s`
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ms`
 }

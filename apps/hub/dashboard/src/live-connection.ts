@@ -2,7 +2,8 @@
 
 export type LiveState = 'connecting' | 'live' | 'lost'
 
-export const LIVE_EVENTS = ['frame', 'incident', 'node', 'saved-search'] as const
+/** `resync`: something of what was told is gone, and the present should be read anew. */
+export const LIVE_EVENTS = ['frame', 'incident', 'node', 'saved-search', 'resync'] as const
 export type LiveEventName = (typeof LIVE_EVENTS)[number]
 
 /** The part of EventSource that is used. */
@@ -21,6 +22,8 @@ export interface LiveConnectionOptions {
 
 const FIRST_DELAY_MS = 1000
 const MAX_DELAY_MS = 15_000
+/** The hub says something every 15 s. A line that breaks without a word is open for ever, as the browser sees it. */
+const LISTEN_MS = 35_000
 
 /**
  * EventSource gives up for good after an HTTP error (a hub that is still loading answers 503), so every failure is
@@ -30,6 +33,8 @@ export class LiveConnection {
   readonly #options: LiveConnectionOptions
   #stream: EventStream | undefined
   #cancelRetry: () => void = () => {}
+  #cancelListen: () => void = () => {}
+  #heard = false
   #delayMs = FIRST_DELAY_MS
 
   constructor(options: LiveConnectionOptions) {
@@ -44,6 +49,7 @@ export class LiveConnection {
 
   stop(): void {
     this.#cancelRetry()
+    this.#cancelListen()
     this.#stream?.close()
     this.#stream = undefined
   }
@@ -61,14 +67,28 @@ export class LiveConnection {
     stream.addEventListener('open', () => {
       this.#delayMs = FIRST_DELAY_MS
       onState('live')
+      this.#listen(stream)
     })
     stream.addEventListener('error', () => this.#retry(stream))
+    stream.addEventListener('alive', () => {
+      this.#heard = true
+    })
     for (const name of LIVE_EVENTS) {
       stream.addEventListener(name, ({ data }) => {
+        this.#heard = true
         const parsed = parse(data)
         if (parsed !== undefined) onEvent(name, parsed)
       })
     }
+  }
+
+  #listen(stream: EventStream): void {
+    if (stream !== this.#stream) return
+    this.#heard = false
+    this.#cancelListen = this.#options.schedule(
+      () => (this.#heard ? this.#listen(stream) : this.#retry(stream)),
+      LISTEN_MS,
+    )
   }
 
   #retry(failed: EventStream): void {

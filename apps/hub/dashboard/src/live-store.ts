@@ -33,24 +33,37 @@ const MAX_CAMERAS = 500
 const REDRAW_MS = 250
 const SNAPSHOT_RETRY_MS = 5000
 
+const NOTHING: LiveView = {
+  state: 'connecting',
+  loaded: false,
+  error: undefined,
+  frames: new Map(),
+  incidents: [],
+  nodes: new Map(),
+  hits: [],
+  announced: undefined,
+}
+
+/** What came over the line since a snapshot was asked for, which may be older. */
+interface Since {
+  readonly frames: Map<string, Frame>
+  incidents: readonly Incident[]
+  readonly nodes: Map<string, FleetNode>
+}
+
 export class LiveStore {
   readonly #options: LiveStoreOptions
   readonly #connection: LiveConnection
   readonly #listeners = new Set<() => void>()
-  #view: LiveView = {
-    state: 'connecting',
-    loaded: false,
-    error: undefined,
-    frames: new Map(),
-    incidents: [],
-    nodes: new Map(),
-    hits: [],
-    announced: undefined,
-  }
+  readonly #incidentListeners = new Set<(incident: Incident) => void>()
+  #view: LiveView = NOTHING
+  #started = false
   #pending: Partial<LiveView> = {}
   /** The frames that wait to be shown: nobody has seen this map yet, so it may change. */
   #arriving: Map<string, Frame> | undefined
   #redrawing = false
+  /** While a snapshot is under way. */
+  #since: Since | undefined
   #cancelSnapshot: () => void = () => {}
 
   constructor(options: LiveStoreOptions) {
@@ -72,16 +85,28 @@ export class LiveStore {
   }
 
   start(): void {
+    this.#started = true
     this.#connection.start()
   }
 
+  /** Forgets what was shown: who comes next may be somebody else, who may see less. */
   stop(): void {
+    this.#started = false
+    this.suspend()
+    this.#view = NOTHING
+    this.#pending = {}
+    this.#arriving = undefined
+  }
+
+  /** Leaves the line until `retryNow`; what is shown stays. */
+  suspend(): void {
     this.#cancelSnapshot()
+    this.#since = undefined
     this.#connection.stop()
   }
 
   retryNow(): void {
-    this.#connection.retryNow()
+    if (this.#started) this.#connection.retryNow()
   }
 
   subscribe(listener: () => void): () => void {
@@ -89,27 +114,40 @@ export class LiveStore {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Every incident that is told of, those too that `view` has no room for. */
+  onIncident(listener: (incident: Incident) => void): () => void {
+    this.#incidentListeners.add(listener)
+    return () => this.#incidentListeners.delete(listener)
+  }
+
   async #snapshot(): Promise<void> {
     const { api, schedule } = this.#options
     this.#cancelSnapshot()
+    const since: Since = { frames: new Map(), incidents: [], nodes: new Map() }
+    this.#since = since
     try {
-      const [frames, incidents, nodes] = await Promise.all([
+      const [frames, newest, ongoing, nodes] = await Promise.all([
         api.frames({ limit: MAX_CAMERAS, each: 'camera' }),
-        api.incidents(MAX_INCIDENTS),
+        api.incidents({ limit: MAX_INCIDENTS }),
+        api.incidents({ limit: MAX_INCIDENTS, open: true }),
         api.nodes(),
       ])
-      const { frames: known, incidents: knownIncidents } = this.#latest
-      this.#arriving = withFrames(known, frames)
+      if (this.#since !== since) return
+      // In place of what was known, so that what was deleted leaves the page.
+      this.#arriving = withFrames(withFrames(new Map(), frames), [...since.frames.values()])
       this.#change({
         loaded: true,
         error: undefined,
         frames: this.#arriving,
-        incidents: withIncidents(knownIncidents, incidents),
-        nodes: new Map(nodes.map(node => [nodeKey(node), node])),
+        incidents: withIncidents([...newest, ...ongoing], since.incidents),
+        nodes: new Map([...nodes.map(node => [nodeKey(node), node] as const), ...since.nodes]),
       })
     } catch (error) {
+      if (this.#since !== since) return
       this.#change({ error: asApiError(error) })
       this.#cancelSnapshot = schedule(() => void this.#snapshot(), SNAPSHOT_RETRY_MS)
+    } finally {
+      if (this.#since === since) this.#since = undefined
     }
   }
 
@@ -117,17 +155,25 @@ export class LiveStore {
     if (name === 'frame') {
       this.#arriving ??= new Map(this.#latest.frames)
       addFrame(this.#arriving, data as Frame)
+      if (this.#since !== undefined) addFrame(this.#since.frames, data as Frame)
       this.#change({ frames: this.#arriving })
     } else if (name === 'node') {
       const node = data as FleetNode
+      this.#since?.nodes.set(nodeKey(node), node)
       this.#change({ nodes: new Map(this.#latest.nodes).set(nodeKey(node), node) })
     } else if (name === 'saved-search') {
       this.#change({ hits: withHit(this.#latest.hits, data as SavedSearchEvent) })
+    } else if (name === 'resync') {
+      // Of hits it is not known which are gone.
+      this.#change({ hits: [], announced: undefined })
+      void this.#snapshot()
     } else this.#takeIncident(data as Incident)
   }
 
   #takeIncident(incident: Incident): void {
     const { incidents, loaded } = this.#latest
+    if (this.#since !== undefined) this.#since.incidents = withIncidents(this.#since.incidents, [incident])
+    for (const listener of this.#incidentListeners) listener(incident)
     const begun = loaded && incident.endedAt === null && !incidents.some(({ id }) => id === incident.id)
     this.#change({
       incidents: withIncidents(incidents, [incident]),
@@ -172,14 +218,18 @@ function addFrame(frames: Map<string, Frame>, frame: Frame): void {
   }
 }
 
-/** Each incident once, in its newest state, newest start first. */
+/** Each incident once, in its newest state, newest start first: the newest ones, and older ones that still go on. */
 export function withIncidents(known: readonly Incident[], arrived: readonly Incident[]): Incident[] {
   const byId = new Map(known.map(incident => [incident.id, incident]))
   for (const incident of arrived) {
     const shown = byId.get(incident.id)
     if (shown === undefined || shown.updatedAt <= incident.updatedAt) byId.set(incident.id, incident)
   }
-  return [...byId.values()]
-    .sort((a, b) => (a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0))
-    .slice(0, MAX_INCIDENTS)
+  const all = [...byId.values()].sort((a, b) =>
+    a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : 0,
+  )
+  let ongoing = 0
+  return all.filter(
+    ({ endedAt }, place) => (endedAt === null && ++ongoing <= MAX_INCIDENTS) || place < MAX_INCIDENTS,
+  )
 }

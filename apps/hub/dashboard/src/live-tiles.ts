@@ -1,6 +1,6 @@
 import type { FleetNode, Frame, NodeCamera } from './api-types.ts'
 import { duration } from './format.ts'
-import type { LiveView } from './live-store.ts'
+import { type LiveView, nodeKey } from './live-store.ts'
 import { type CameraRef, cameraKey } from './search-query.ts'
 
 /** One camera on the wall. */
@@ -18,7 +18,8 @@ export interface TileView extends CameraRef {
 }
 
 export interface Trouble {
-  readonly kind: 'offline' | 'failed' | 'silent' | 'starting'
+  /** gone: the device has no such camera any more, on purpose as far as anybody knows. */
+  readonly kind: 'offline' | 'failed' | 'silent' | 'starting' | 'gone'
   readonly text: string
   /** What the device says of it. */
   readonly detail: string | undefined
@@ -35,10 +36,10 @@ export function tilesOf({ frames, nodes }: Pick<LiveView, 'frames' | 'nodes'>, n
   for (const frame of frames.values()) {
     const { site, node, camera } = frame
     const key = cameraKey(frame)
+    const lastPictureAt = hubTime(frame, null)
     tiles.set(key, {
-      ...{ key, site, node, camera, frame },
-      lastPictureAt: hubTime(frame, null),
-      trouble: undefined,
+      ...{ key, site, node, camera, frame, lastPictureAt },
+      trouble: absence(nodes.get(nodeKey(frame)), now - lastPictureAt),
       framesPerSecond: undefined,
       decisionMs: undefined,
     })
@@ -64,10 +65,25 @@ export function tilesOf({ frames, nodes }: Pick<LiveView, 'frames' | 'nodes'>, n
   )
 }
 
+/** Whether it wants looking after. */
+export function inTrouble({ trouble }: TileView): boolean {
+  return trouble !== undefined && trouble.kind !== 'gone'
+}
+
+/** Of a camera that has sent frames, and that its device does not name. */
+function absence(node: FleetNode | undefined, silentMs: number): Trouble | undefined {
+  // Frames that were brought come of no agent; and a new camera sends some before its device speaks of it.
+  if (node === undefined || node.agent === null || silentMs <= SILENT_AFTER_MS) return undefined
+  if (node.starting !== undefined) return { kind: 'starting', text: 'Starting', detail: node.starting.detail }
+  return { kind: 'gone', text: 'No longer there', detail: 'Its device has no camera of this name any more.' }
+}
+
 /**
  * The newer of the newest stored frame and of the last one that the device saw. A device whose clock is wrong is wrong
  * in both; the frame tells by how much, unless it was replayed.
  */
+function hubTime(frame: Frame, lastFrameAt: string | null): number
+function hubTime(frame: Frame | undefined, lastFrameAt: string | null): number | null
 function hubTime(frame: Frame | undefined, lastFrameAt: string | null): number | null {
   const seenAt = lastFrameAt === null ? null : Date.parse(lastFrameAt)
   if (frame === undefined) return seenAt

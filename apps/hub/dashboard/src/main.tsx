@@ -19,7 +19,7 @@ const live = new LiveStore({
 })
 
 applyTheme(readTheme())
-addEventListener('pagehide', () => live.stop())
+addEventListener('pagehide', () => live.suspend())
 addEventListener('pageshow', event => {
   if (event.persisted) live.retryNow()
 })

@@ -27,17 +27,20 @@ export function subjectOf({
 /** The same with what it should not be like. */
 export function questionOf(query: Pick<SearchQuery, 'text' | 'like'>): Question | undefined {
   const subject = subjectOf(query)
-  if (subject === undefined) return undefined
-  const negatives = splitWords(query.text).unwanted.map(text => ({ text }))
-  return negatives.length === 0 ? subject : { ...subject, negatives }
+  return subject && { ...subject, ...negativesOf(query.text) }
 }
 
-/** Of the filters all but the time: a standing search looks at what is to come. */
-export function standingQuestion(query: SearchQuery): SavedQuestion | undefined {
-  const question = questionOf(query)
+/** Of the filters all but the time: a standing search looks at what is to come. The picture wins over the address. */
+export function standingQuestion(query: SearchQuery, picture?: Blob): SavedQuestion | undefined {
+  const question = picture === undefined ? questionOf(query) : { image: picture, ...negativesOf(query.text) }
   if (question === undefined) return undefined
   const filter = lastingFilter(query)
   return Object.keys(filter).length === 0 ? question : { ...question, filter }
+}
+
+function negativesOf(text: string): Pick<Question, 'negatives'> {
+  const negatives = splitWords(text).unwanted.map(term => ({ text: term }))
+  return negatives.length === 0 ? {} : { negatives }
 }
 
 const FRAME_ID = /^[^~\s]+~[^~\s]+~[0-9A-Z]{26}~\d+$/

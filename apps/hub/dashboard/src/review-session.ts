@@ -46,12 +46,32 @@ export function noted(session: ReviewSession, id: string, review: IncidentReview
   return { ...session, verdicts, round: session.round + 1 }
 }
 
-/** Back at the incident whose verdict was taken back. */
-export function undone(session: ReviewSession, id: string): ReviewSession {
+function takenBack(session: ReviewSession, id: string): ReviewSession {
   const verdicts = new Map(session.verdicts)
   verdicts.delete(id)
   const history = session.history.filter(each => each !== id)
-  return movedTo({ ...session, verdicts, history, round: session.round + 1 }, id)
+  return { ...session, verdicts, history, round: session.round + 1 }
+}
+
+/** Back at the incident whose verdict was taken back. */
+export function undone(session: ReviewSession, id: string): ReviewSession {
+  return movedTo(takenBack(session, id), id)
+}
+
+/** What somebody said of it elsewhere, or took back there; the reader stays where he is. */
+export function heard(session: ReviewSession, id: string, review: IncidentReview | null): ReviewSession {
+  const known = session.verdicts.get(id)
+  if (!session.items.some(item => item.id === id) || known?.at === review?.at) return session
+  return review === null ? takenBack(session, id) : noted(session, id, review)
+}
+
+/** It was deleted: on to the one that takes its place. */
+export function without(session: ReviewSession, id: string): ReviewSession {
+  const items = session.items.filter(item => item.id !== id)
+  const history = session.history.filter(each => each !== id)
+  const before = session.items.findIndex(item => item.id === id)
+  const at = before >= 0 && before < session.at ? session.at - 1 : session.at
+  return moved({ ...session, items, history, at }, 0)
 }
 
 export function openCount({ items, verdicts }: ReviewSession): number {

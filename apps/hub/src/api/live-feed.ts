@@ -3,6 +3,9 @@ import { fault } from '@sightline/core'
 import { type LiveEvent, type LiveEvents, shownTo, type Watcher } from './live-events.ts'
 
 const HEARTBEAT_MS = 15_000
+/** An event, not a comment: of comments a page hears nothing, and by its silence it knows a line that died unnoticed. */
+const ALIVE = 'event: alive\ndata: {}\n\n'
+const RESYNC = 'event: resync\ndata: {}\n\n'
 /** A reader this far behind is cut off; it reconnects and reads the present. */
 const MAX_BACKLOG_BYTES = 1024 * 1024
 
@@ -93,6 +96,13 @@ export class LiveFeed {
     for (const [client, watcher] of this.#clients) this.#write(client, textFor(watcher))
   }
 
+  /** Something that was told of is gone: whoever watches, or comes back, is to read the present. */
+  resync(): void {
+    this.#lastId++
+    this.#forget(0)
+    for (const client of this.#clients.keys()) this.#write(client, RESYNC)
+  }
+
   close(): void {
     clearInterval(this.#heartbeat)
     for (const client of this.#clients.keys()) client.end()
@@ -102,7 +112,7 @@ export class LiveFeed {
   /** Whoever has been signed out meanwhile watches no longer. */
   #beat(): void {
     for (const [client, { holds }] of this.#clients) {
-      if (holds()) this.#write(client, ': alive\n\n')
+      if (holds()) this.#write(client, ALIVE)
       else client.end()
     }
   }
@@ -111,8 +121,7 @@ export class LiveFeed {
     const [run, number] = lastEventId.split('-')
     const seen = Number(number)
     const oldest = this.#kept[0]?.id ?? this.#lastId + 1
-    if (run !== this.#run || !(seen >= oldest - 1 && seen <= this.#lastId))
-      return 'event: resync\ndata: {}\n\n'
+    if (run !== this.#run || !(seen >= oldest - 1 && seen <= this.#lastId)) return RESYNC
     return this.#kept
       .filter(({ id }) => id > seen)
       .map(({ textFor }) => textFor(watcher))

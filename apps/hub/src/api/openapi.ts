@@ -1,8 +1,7 @@
 import type { SwaggerOptions } from '@fastify/swagger'
 import { ERRORS, type ErrorCode } from '@sightline/core'
-import type { FastifySchema } from 'fastify'
+import type { FastifyContextConfig, FastifySchema } from 'fastify'
 import { Type } from 'typebox'
-import type { RouteRole } from './roles.ts'
 
 /** Of every answer that is not a success. Registered with the application, so that the document has it once. */
 export const ErrorShape = Type.Object(
@@ -46,11 +45,11 @@ export function openapiOptions(version: string): SwaggerOptions {
       },
     },
     refResolver: { buildLocalReference: ({ $id }, _uri, _fragment, i) => String($id ?? `def-${i}`) },
-    transform: ({ schema, url, route }) => ({ url, schema: documented(schema ?? {}, route.config?.role) }),
+    transform: ({ schema, url, route }) => ({ url, schema: documented(schema ?? {}, route.config ?? {}) }),
   }
 }
 
-function documented(schema: FastifySchema, role: RouteRole | undefined): FastifySchema {
+function documented(schema: FastifySchema, { role, limited = false }: FastifyContextConfig): FastifySchema {
   const { body, querystring, params, response = { 200: { description: 'Done.' } } } = schema
   const codes: ErrorCode[] = [
     ...((body ?? querystring ?? params) ? (['API_BAD_REQUEST'] as const) : []),
@@ -58,8 +57,10 @@ function documented(schema: FastifySchema, role: RouteRole | undefined): Fastify
     ...(params ? (['API_NOT_FOUND'] as const) : []),
   ]
   const failures = codes.map(code => [ERRORS[code].status, failure(code)])
+  const audience = { 'x-role': role, 'x-limited-viewers': limited }
   return {
     ...schema,
+    ...audience,
     ...(body === undefined ? {} : { body: withFiles(body) }),
     security: role === 'public' ? [] : role === 'device' ? [DEVICE, KEY, SIGN_IN] : [KEY, SIGN_IN],
     response: {

@@ -7,7 +7,10 @@ type Ajv = Parameters<NonNullable<AjvOptions['onCreate']>>[0]
 /** How bodies, queries and parameters are checked against their schemas. */
 export const REQUEST_CHECKS: AjvOptions = {
   customOptions: { removeAdditional: false },
-  onCreate: onlyTimesThatCanBeRead,
+  onCreate: ajv => {
+    onlyTimesThatCanBeRead(ajv)
+    numbersAsTheyAre(ajv)
+  },
 }
 
 /**
@@ -17,6 +20,20 @@ export const REQUEST_CHECKS: AjvOptions = {
 function onlyTimesThatCanBeRead(ajv: Ajv): void {
   const { validate } = ajv.formats['date-time'] as { validate: (text: string) => boolean }
   ajv.addFormat('date-time', (text: string) => validate(text) && Number.isFinite(Date.parse(text)))
+}
+
+/** Option of a list's schema: what is no number is refused, not turned into one. */
+export const NUMBERS_ALONE = { 'x-numbers-alone': true } as const
+
+/** Elsewhere null becomes 0, as a query string needs it; NaN of a vector is null in JSON, and would go unseen. */
+function numbersAsTheyAre(ajv: Ajv): void {
+  ajv.addKeyword({
+    keyword: 'x-numbers-alone',
+    type: 'array',
+    before: 'items',
+    validate: (_alone: true, list: readonly unknown[]) => list.every(item => typeof item === 'number'),
+    error: { message: 'must hold numbers alone' },
+  })
 }
 
 /** A body of another type than those that a route lists has no schema: nothing would check it. */

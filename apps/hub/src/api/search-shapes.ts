@@ -1,6 +1,7 @@
 import { NAME_PATTERN } from '@sightline/core'
 import { Type } from 'typebox'
 import { GROUPINGS, MAX_LIMIT, MAX_SUBJECTS } from '../search/query.ts'
+import { NUMBERS_ALONE } from './request-checks.ts'
 import { FilterShape, FrameShape, Limit, Tag } from './shapes.ts'
 
 /** Shapes of questions and answers of the search. */
@@ -8,7 +9,7 @@ import { FilterShape, FrameShape, Limit, Tag } from './shapes.ts'
 export const Text = Type.String({ minLength: 1, maxLength: 2000 })
 export const Base64Image = Type.String({ minLength: 1, description: 'A JPEG, PNG or WebP file in base64.' })
 export const FrameId = Type.String({ minLength: 1, maxLength: 300 })
-export const VectorShape = Type.Array(Type.Number(), { minItems: 8, maxItems: 4096 })
+export const VectorShape = Type.Array(Type.Number(), { minItems: 8, maxItems: 4096, ...NUMBERS_ALONE })
 const Names = (pattern: string, description: string) =>
   Type.Optional(Type.Array(Type.String({ pattern, maxLength: 200 }), { maxItems: 1000, description }))
 

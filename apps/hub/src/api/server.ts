@@ -211,7 +211,7 @@ export class HttpApi implements Service {
         await api.register(indexFrameRoutes, { importer: parts.importer, clock: parts.clock })
         await api.register(frameRoutes, { store })
         await api.register(tagRoutes, { tags: parts.tags })
-        await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk })
+        await api.register(eraseRoutes, { forgetter, desk: parts.devices.desk, live: this.#live })
         await api.register(fleetRoutes, { store, health, live: this.#live })
         await api.register(deviceStatsRoutes, { history: parts.history, clock: parts.clock })
         await api.register(deviceConfigRoutes, { shadow, audit: parts.audit })

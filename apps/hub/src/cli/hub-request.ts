@@ -1,4 +1,4 @@
-import { fault, messageOf } from '@sightline/core'
+import { ERRORS, type ErrorCode, fault, messageOf } from '@sightline/core'
 
 /** Environment variable with the API key for a hub that asks for one. */
 const API_KEY_VARIABLE = 'SIGHTLINE_API_KEY'
@@ -15,14 +15,14 @@ export async function fetchFromHub(hub: string, path: string, init: RequestInit 
   }
 }
 
-/** @throws HUB_UNREACHABLE, or API_BAD_REQUEST with what the hub answers, in its own words */
+/** @throws HUB_UNREACHABLE, or what the hub answers: its own code and words, API_BAD_REQUEST where it says none */
 export async function askHub<T>(hub: string, path: string, init: RequestInit = {}): Promise<T> {
   const response = await fetchFromHub(hub, path, init)
   const body = (await response.json().catch(() => ({}))) as T & { error?: { code: string; message: string } }
   if (response.ok) return body
   const { error } = body
-  throw fault(
-    'API_BAD_REQUEST',
-    error === undefined ? `the hub answers ${response.status}` : `${error.code}: ${error.message}`,
-  )
+  if (error === undefined) throw fault('API_BAD_REQUEST', `the hub answers ${response.status}`)
+  // A newer hub may have codes that are not known here.
+  if (!Object.hasOwn(ERRORS, error.code)) throw fault('API_BAD_REQUEST', `${error.code}: ${error.message}`)
+  throw fault(error.code as ErrorCode, error.message)
 }

@@ -8,13 +8,12 @@ import { type OpenIndexOptions, openIndex } from './open-index.ts'
 import { removeMissing } from './reconcile.ts'
 import { Reopening } from './reopening.ts'
 import { framesAfter, StoredNews } from './stored-news.ts'
+import { taggedOrds } from './tagged-ords.ts'
 import { Timings } from './timings.ts'
 import type { IndexHit, IndexQuery, IndexStats, VectorIndex } from './vector-index.ts'
 
 /** Frames added between two turns of the event loop while catching up. */
 const CATCH_UP_FRAMES = 256
-/** Numbers of frames read from one tag between two turns of the event loop: some milliseconds. */
-const TAGGED_FRAMES = 2048
 /** Searches that are remembered for the recall probe. */
 const RECENT_QUERIES = 32
 /** Catching up waits for the graph builder beyond so many vectors in the exact tail. */
@@ -136,7 +135,7 @@ export class IndexKeeper implements Service {
   ): Promise<IndexHit[]> {
     if (this.#names === undefined) throw notReady()
     const names = this.#names.filterOf(filter)
-    const ords = filter.tag === undefined ? undefined : await this.#tagged(filter.tag)
+    const ords = filter.tag === undefined ? undefined : await taggedOrds(this.#options.store, filter.tag)
     if ([names.sources, names.labels, ords].some(part => part?.length === 0)) return []
     const query = { vector, k, filter: { ...names, ords }, exact }
     const startedAt = performance.now()
@@ -144,17 +143,6 @@ export class IndexKeeper implements Service {
     this.#timings.record(performance.now() - startedAt)
     if (this.#recent.push(query) > RECENT_QUERIES) this.#recent.shift()
     return hits
-  }
-
-  /** A few thousand at a time: a search must not hold up the event loop. */
-  async #tagged(tag: string): Promise<number[]> {
-    const ords: number[] = []
-    for (;;) {
-      const portion = this.#options.store.tagged(tag, ords.at(-1) ?? 0, TAGGED_FRAMES)
-      ords.push(...portion)
-      if (portion.length < TAGGED_FRAMES) return ords
-      await turn()
-    }
   }
 
   /** The same in the index's own terms, and not counted among the searches: for those who watch it. */

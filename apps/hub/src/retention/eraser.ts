@@ -149,10 +149,14 @@ function added(sum: FrameSums, step: DeletedFrames, hits: number): FrameSums {
   }
 }
 
-/** @throws API_BAD_REQUEST */
+/** @throws API_BAD_REQUEST on a filter that names nothing, or no time at all */
 export function checkFilter(filter: FrameFilter): void {
   if (Object.values(filter).every(part => part === undefined))
     throw fault('API_BAD_REQUEST', 'a deletion must name a site, device, camera, time or rule')
+  const { from, to } = filter
+  // Nothing would be deleted, and whoever mixed them up would think that nothing was there.
+  if (from !== undefined && to !== undefined && from >= to)
+    throw fault('API_BAD_REQUEST', 'from: must lie before to')
 }
 
 /** A verdict is a frame's: a filter that names one says nothing of incidents. */

@@ -195,8 +195,9 @@ class Stream {
     return stream
   }
 
+  /** Without the heartbeat. */
   get events(): Told[] {
-    return [...this.text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(([, kind, data]) => ({
+    return [...this.text.matchAll(/^event: (?!alive)(.*)\ndata: (.*)\n\n/gm)].map(([, kind, data]) => ({
       kind: kind!,
       data: JSON.parse(data!),
     }))

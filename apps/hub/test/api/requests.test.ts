@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ERRORS } from '@sightline/core'
+import { ROUTE_ROLES } from '@sightline/hub/api/roles.js'
 import { describe, expect, it } from 'vitest'
 import { PHOTOS, photo } from '../moderation/hub.ts'
 import { PhotoHub } from './photo-hub.ts'
@@ -65,6 +66,22 @@ describe('a body of no type that is taken', () => {
   })
 })
 
+it.each([null, '0.5', true])(
+  'a vector that holds %j is refused: nothing is turned into a number',
+  async item => {
+    const vector = [item, ...Array.from({ length: 511 }, () => 1)]
+    const answers = [
+      await hub.post('/api/v1/search', { vector }),
+      await hub.post('/api/v1/search', { text: 'a', negatives: [{ vector }] }),
+      await hub.post('/api/v1/index?site=s&camera=c', [{ vector }]),
+    ]
+    for (const { status, body } of answers) {
+      expect([status, body.error.code]).toEqual([400, 'API_BAD_REQUEST'])
+      expect(body.error.message).toContain('vector must hold numbers alone')
+    }
+  },
+)
+
 it('a form whose picture is no file is refused', async () => {
   const file = new Blob([new Uint8Array(await photo(PHOTOS[0]!))])
   for (const parts of [['words'], [file, 'words']]) {
@@ -93,12 +110,14 @@ describe('the OpenAPI document', () => {
   interface Operation {
     readonly summary?: string
     readonly security?: readonly object[]
+    readonly 'x-role'?: string
     readonly responses: Record<string, { $ref?: string; description?: string; content?: object }>
   }
 
   it('says of every route what it does, who may ask, what comes back and what a failure looks like', async () => {
-    for (const { name, summary, security, responses } of await operations()) {
+    for (const { name, summary, security, responses, ...operation } of await operations()) {
       expect(summary, name).toMatch(/\S/)
+      expect(ROUTE_ROLES, name).toContain(operation['x-role'])
       expect(security, name).toBeInstanceOf(Array)
       const [done] = Object.entries(responses).filter(([status]) => status.startsWith('2'))
       if (done?.[0] !== '204') expect(done?.[1].content, name).toBeDefined()

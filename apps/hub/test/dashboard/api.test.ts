@@ -37,7 +37,45 @@ describe('failures', () => {
     aborter.abort()
     const aborted: Fetch = (_input, init) => Promise.reject(init?.signal?.reason)
     await expect(client(aborted).nodes(aborter.signal)).rejects.toMatchObject({ name: 'AbortError' })
+    // Given up because nothing came: a network that swallows requests is none.
+    const late = AbortSignal.abort(new DOMException('too late', 'TimeoutError'))
+    await expect(client(aborted).nodes(late)).rejects.toMatchObject({ code: 'OFFLINE', offline: true })
   })
+
+  test('a review does not wait for an answer for ever', async () => {
+    const signals: (AbortSignal | null | undefined)[] = []
+    const api = client(async (_input, init) => {
+      signals.push(init?.signal)
+      return json({})
+    })
+    await api.review('a', { verdict: 'confirm' })
+    await api.undoReview('a')
+    expect(signals).toEqual([expect.any(AbortSignal), expect.any(AbortSignal)])
+  })
+
+  test('every request hears of it when the session has ended', async () => {
+    const api = client(async () => json({ error: { code: 'SIGN_IN_REQUIRED', message: 'sign in' } }, 401))
+    let heard = 0
+    api.onSignInRequired = () => heard++
+    const asked = [api.nodes(), api.metrics(), api.fetchPicture('http://x/y.jpg')]
+    for (const each of asked) await expect(each).rejects.toMatchObject({ code: 'SIGN_IN_REQUIRED' })
+    expect(heard).toBe(asked.length)
+  })
+})
+
+test('a picture that is searched for from now on goes as JSON', async () => {
+  const bodies: unknown[] = []
+  const api = client(async (_input, init) => {
+    bodies.push(JSON.parse(String(init?.body)))
+    return json({ suggestions: [] })
+  })
+  const question = { image: new Blob([new Uint8Array([0xff, 0xd8, 0])]), filter: { site: 's' } }
+  await api.searchThresholds(question)
+  await api.saveSearch({ ...question, name: 'n' })
+  expect(bodies).toEqual([
+    { image: '/9gA', filter: { site: 's' } },
+    { image: '/9gA', filter: { site: 's' }, name: 'n' },
+  ])
 })
 
 describe('search', () => {

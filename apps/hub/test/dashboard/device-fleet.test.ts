@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { FleetNode } from '../../dashboard/src/api-types.ts'
-import { choicesOf, fleetRows, shownRows, WHOLE_FLEET } from '../../dashboard/src/device-fleet.ts'
+import {
+  choicesOf,
+  fleetQueryOf,
+  fleetRows,
+  shownRows,
+  WHOLE_FLEET,
+} from '../../dashboard/src/device-fleet.ts'
 import type { EnrolledDevice, StatsPoint } from '../../dashboard/src/fleet-api.ts'
 import { withGaps } from '../../dashboard/src/stats-series.ts'
 
@@ -52,6 +58,12 @@ describe('the fleet', () => {
       ['yard/gate', 'offline'],
     ])
     expect(choicesOf(rows)).toEqual({ sites: ['plant', 'yard'], versions: ['0.9.0', '1.0.0'] })
+  })
+
+  test('is asked for by the address', () => {
+    const asked = { text: 'dock', site: 'yard', standing: 'offline', version: '1.0.0', sort: 'queue' }
+    expect(fleetQueryOf(asked)).toEqual(asked)
+    expect(fleetQueryOf({ standing: 'happy', sort: 'mood', other: 'x' })).toEqual(WHOLE_FLEET)
   })
 
   test('is searched by all words, and filtered', () => {

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { bytes, duration, millis, percent, plural, rate, relativeTime } from '../../dashboard/src/format.ts'
+import {
+  absoluteTime,
+  bytes,
+  duration,
+  millis,
+  percent,
+  plural,
+  rate,
+  relativeTime,
+  sentence,
+} from '../../dashboard/src/format.ts'
 
 const NOW = Date.parse('2026-03-10T12:00:00Z')
 const ago = (milliseconds: number) => relativeTime(new Date(NOW - milliseconds).toISOString(), NOW)
@@ -25,13 +35,22 @@ describe('relative time', () => {
     expect(ago(-600_000)).toBe('in 10 min')
   })
 
+  test('a time in full says in which zone', () => {
+    expect(absoluteTime('2026-03-10T12:00:00Z')).toMatch(/^\d+ Mar 2026, \d\d:\d\d:00 [A-Z]{3,4}([+-]\d+)?$/)
+  })
+
   test('what is no time says so', () => {
+    expect(absoluteTime('yesterday')).toBe('unknown time')
     expect(relativeTime('yesterday', NOW)).toBe('unknown')
   })
 })
 
 test('a probability is never certain unless it is', () => {
   expect([0, 0.004, 0.5, 0.835, 0.996, 1].map(percent)).toEqual(['0%', '<1%', '50%', '84%', '>99%', '100%'])
+})
+
+test('a message that another sentence follows ends', () => {
+  expect(['it is full', 'Is it full?'].map(sentence)).toEqual(['it is full.', 'Is it full?'])
 })
 
 test('durations, sizes and counts', () => {
@@ -43,7 +62,14 @@ test('durations, sizes and counts', () => {
     '4 d 1 h',
   ])
   expect([0, 999, 1500, 28_000, 9_700_000].map(bytes)).toEqual(['0 B', '999 B', '1.5 KB', '28 KB', '9.7 MB'])
-  expect([8.42, 120.4, 1340].map(millis)).toEqual(['8.4 ms', '120 ms', '1.3 s'])
+  expect([9_970, 999_600].map(bytes)).toEqual(['10 KB', '1.0 MB'])
+  expect([8.42, 9.97, 120.4, 999.7, 1340].map(millis)).toEqual([
+    '8.4 ms',
+    '10 ms',
+    '120 ms',
+    '1.0 s',
+    '1.3 s',
+  ])
   expect([plural(1, 'match', 'matches'), plural(1200, 'match', 'matches')]).toEqual([
     '1 match',
     '1,200 matches',

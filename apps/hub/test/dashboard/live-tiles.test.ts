@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { FleetNode, Frame, NodeCamera } from '../../dashboard/src/api-types.ts'
-import { tilesOf } from '../../dashboard/src/live-tiles.ts'
+import { inTrouble, tilesOf } from '../../dashboard/src/live-tiles.ts'
 
 const NOW = Date.parse('2026-03-10T12:00:00Z')
 const iso = (agoSeconds: number) => new Date(NOW - agoSeconds * 1000).toISOString()
@@ -52,6 +52,22 @@ describe('a camera on the wall', () => {
     const { trouble, framesPerSecond } = tile(measured, { node: { online: false } })
     expect(trouble?.kind).toBe('offline')
     expect(framesPerSecond).toBeUndefined()
+  })
+
+  test('that its device has no more says so, and is nothing to see to', () => {
+    const old = { capturedAt: iso(400) }
+    const other = { cameras: [{ camera: 'gate', status: 'running', lastFrameAt: iso(1) }], agent: '1.0.0' }
+    const removed = tile({}, { node: other, frame: old })
+    expect([removed.camera, removed.trouble?.kind, inTrouble(removed)]).toEqual(['yard', 'gone', false])
+    expect(inTrouble(tile({ status: 'failed' }))).toBe(true)
+    // A new one sends frames before its device speaks of it.
+    expect(tile({}, { node: other, frame: { capturedAt: iso(20) } }).trouble).toBeUndefined()
+    // Frames that were brought come of no agent.
+    expect(tile({}, { node: { cameras: [], agent: null }, frame: old }).trouble).toBeUndefined()
+    const starting = { phase: 'opening-model' }
+    expect(tile({}, { node: { cameras: [], agent: '1', starting }, frame: old }).trouble?.kind).toBe(
+      'starting',
+    )
   })
 
   test('is starting while its device is', () => {

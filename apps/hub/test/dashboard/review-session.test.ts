@@ -3,12 +3,14 @@ import type { IncidentReview, QueuedIncident, ReviewVerdict } from '../../dashbo
 import {
   current,
   decided,
+  heard,
   moved,
   newSession,
   noted,
   openCount,
   reviewKey,
   undone,
+  without,
 } from '../../dashboard/src/review-session.ts'
 
 const items = ['a', 'b', 'c'].map(id => ({ id }) as QueuedIncident)
@@ -53,6 +55,31 @@ describe('a review session', () => {
     expect([at(changed), changed.history]).toEqual(['b', ['a']])
     expect(changed.verdicts.get('a')?.note).toBe('seen twice')
     expect([session.round, changed.round, undone(changed, 'a').round]).toEqual([1, 2, 3])
+  })
+
+  test('hears what others say, and stays where it is', () => {
+    const session = moved(newSession(items), 1)
+    const theirs = heard(session, 'b', review('dismiss'))
+    expect([at(theirs), openCount(theirs), theirs.history]).toEqual(['b', 2, []])
+    expect(theirs.round).toBe(session.round + 1)
+    // Its own verdicts come back this way, too; and incidents that are not on the table.
+    expect(heard(theirs, 'b', review('dismiss'))).toBe(theirs)
+    expect(heard(theirs, 'x', review('confirm'))).toBe(theirs)
+    expect(heard(theirs, 'a', null)).toBe(theirs)
+    // What others have judged is not come by again.
+    expect(at(decided(moved(theirs, -1), 'a', review('confirm')))).toBe('c')
+    const back = heard(decided(theirs, 'b', review('dismiss')), 'b', null)
+    expect([at(back), openCount(back), back.history]).toEqual(['c', 3, []])
+  })
+
+  test('goes on without what was deleted', () => {
+    const session = decided(newSession(items), 'a', review('confirm'))
+    expect(at(session)).toBe('b')
+    const rest = without(session, 'b')
+    expect([at(rest), rest.items.length, openCount(rest)]).toEqual(['c', 2, 1])
+    expect(at(without(rest, 'a'))).toBe('c')
+    expect(at(without(rest, 'c'))).toBe('a')
+    expect(at(without(newSession(items.slice(0, 1)), 'a'))).toBeUndefined()
   })
 
   test('has its keys, and leaves the shortcuts of the browser alone', () => {

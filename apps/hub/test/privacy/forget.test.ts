@@ -162,8 +162,19 @@ describe('deleting', () => {
     await hub.post('/api/v1/review/01JD00000000000000000000AA', { verdict: 'dismiss' })
     const query = 'site=default&camera=yard'
     expect((await forget(`${query}&dryRun=true`)).body).toMatchObject({ incidents: 1, reviews: 1, frames: 2 })
+    const live = await fetch(`${hub.url}/api/v1/live`)
     expect((await forget(query)).body).toMatchObject({ incidents: 1, reviews: 1, frames: 2, nodes: 0 })
+    // Pages that are open follow.
+    let told = ''
+    for await (const chunk of live.body!) {
+      told += Buffer.from(chunk)
+      if (told.includes('event: resync')) break
+    }
     expect((await forget('dryRun=true')).body.error.code).toBe('API_BAD_REQUEST')
+    const mixedUp = 'from=2026-02-02T00:00:00Z&to=2026-02-01T00:00:00Z'
+    expect((await forget(mixedUp)).body.error).toMatchObject({
+      ...{ code: 'API_BAD_REQUEST', message: 'from: must lie before to' },
+    })
   })
 })
 

@@ -1,14 +1,16 @@
 import { useState } from 'preact/hooks'
 import type { SystemInfo } from '../api-types.ts'
 import { count, plural } from '../format.ts'
+import type { Page } from '../router.ts'
 import { useResource, useServices } from '../services.ts'
 import { Fact } from './fact.tsx'
 import { Modal } from './modal.tsx'
 
 /** One quiet line with what runs here, and the whole of it behind a button. */
-export function SystemFooter() {
+export function SystemFooter({ page }: { page: Page }) {
   const { api } = useServices()
-  const { data } = useResource('system', signal => api.system(signal))
+  // Asked anew on each page, and not by the clock: a session that nobody uses is to end.
+  const { data } = useResource(`system ${page}`, signal => api.system(signal))
   const [open, setOpen] = useState(false)
   if (data === undefined) return <footer class="footer" />
   return (

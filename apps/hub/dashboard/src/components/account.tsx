@@ -12,6 +12,7 @@ import { ErrorNote } from './states.tsx'
 /** Of who is signed in: what may be done and seen, the password, and the way out on every device. */
 export function Account({ onClose }: { onClose: () => void }) {
   const { name, role, scope, signOut } = useSession()
+  const { failed, run } = useJob()
   return (
     <Modal title={name ?? ''} class="dialog" onClose={onClose}>
       <dl class="facts">
@@ -19,11 +20,12 @@ export function Account({ onClose }: { onClose: () => void }) {
         <Fact name="Sees">{scopeWords(scope)}</Fact>
       </dl>
       <PasswordForm />
+      {failed !== undefined && <ErrorNote error={failed} />}
       <footer class="modal-foot">
-        <button type="button" class="button" onClick={() => void signOut({ everywhere: true })}>
+        <button type="button" class="button" onClick={() => void run(() => signOut({ everywhere: true }))}>
           Sign out everywhere
         </button>
-        <button type="button" class="button" onClick={() => void signOut()}>
+        <button type="button" class="button" onClick={() => void run(() => signOut())}>
           Sign out
         </button>
       </footer>
@@ -85,7 +87,7 @@ function PasswordForm() {
         {said}
       </p>
       <p>
-        <button type="submit" class="button button-small" disabled={busy}>
+        <button type="submit" class="button button-small" aria-disabled={busy}>
           Change the password
         </button>
       </p>

@@ -30,7 +30,7 @@ export function Confirm({ title, action, children, onConfirm, onDone, onClose }:
         <button type="button" class="button" onClick={onClose}>
           Cancel
         </button>
-        <button type="button" class="button button-danger" disabled={busy} onClick={() => void go()}>
+        <button type="button" class="button button-danger" aria-disabled={busy} onClick={() => void go()}>
           {action}
         </button>
       </footer>

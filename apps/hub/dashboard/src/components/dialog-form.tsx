@@ -29,7 +29,7 @@ export function DialogForm({ job, action, onSubmit, onCancel, children }: Dialog
         <button type="button" class="button" onClick={onCancel}>
           Cancel
         </button>
-        <button type="submit" class="button button-primary" disabled={job.busy}>
+        <button type="submit" class="button button-primary" aria-disabled={job.busy}>
           {action}
         </button>
       </footer>

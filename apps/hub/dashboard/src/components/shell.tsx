@@ -66,7 +66,7 @@ export function Shell({ page, children }: { page: Page; children: ComponentChild
               {entry.page === 'live' && open > 0 && (
                 <span class="nav-count" title={plural(open, 'open incident')}>
                   {open}
-                  <span class="visually-hidden"> open incidents</span>
+                  <span class="visually-hidden">{open === 1 ? ' open incident' : ' open incidents'}</span>
                 </span>
               )}
             </a>
@@ -84,7 +84,7 @@ export function Shell({ page, children }: { page: Page; children: ComponentChild
       {state === 'lost' && <OfflineBanner loaded={loaded} />}
       <main ref={main} class="main" tabIndex={-1}>
         {children}
-        <SystemFooter />
+        <SystemFooter page={page} />
       </main>
       <p class="visually-hidden" aria-live="polite">
         {announced !== undefined &&

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { ApiError } from '../api.ts'
+import { sentence } from '../format.ts'
 import { Icon, type IconName } from '../icons.tsx'
 
 export interface NoticeProps {
@@ -52,7 +53,7 @@ export function ErrorNote({ error, onRetry }: { error: ApiError; onRetry?: () =>
     <div class="note note-error" role="alert">
       <Icon name={error.offline ? 'offline' : 'alert'} />
       <p>
-        <strong class="lines">{error.message}</strong> {error.remedy}
+        <strong class="lines">{sentence(error.message)}</strong> {error.remedy}
       </p>
       {onRetry && (
         <button type="button" class="button button-small" onClick={onRetry}>

@@ -27,7 +27,7 @@ export function CommandAnswer({ command }: { command: DeviceCommand }) {
       )}
       {result?.kind === 'findings' && (
         <div class="table-scroll">
-          <table class="plain-table">
+          <table class="plain-table findings">
             <tbody>
               {result.findings.map(({ mark, name, detail }) => (
                 <tr key={name}>

@@ -1,9 +1,7 @@
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
-import { Modal } from '../components/modal.tsx'
-import { ErrorNote } from '../components/states.tsx'
+import { Confirm } from '../components/confirm.tsx'
 import type { FleetRow } from '../device-fleet.ts'
-import { type DeviceAddress, revoke } from '../fleet-api.ts'
+import { revoke } from '../fleet-api.ts'
 import { useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 
@@ -13,6 +11,7 @@ export interface DeviceActionsProps {
 }
 
 export function DeviceActions({ row, onRevoked }: DeviceActionsProps) {
+  const { api } = useServices()
   const { can } = useSession()
   const [revoking, setRevoking] = useState(false)
   const close = () => setRevoking(false)
@@ -23,44 +22,20 @@ export function DeviceActions({ row, onRevoked }: DeviceActionsProps) {
         Revoke
       </button>
       {revoking && (
-        <RevokeDialog
-          device={row}
-          onClose={close}
-          onRevoked={() => {
+        <Confirm
+          title={`Revoke ${row.node}`}
+          action="Revoke"
+          onConfirm={() => revoke(api, row)}
+          onDone={() => {
             close()
             onRevoked()
           }}
-        />
+          onClose={close}
+        >
+          The hub turns the device away from now on. It goes on recording, and delivers what it has once it is
+          enrolled anew at its own terminal.
+        </Confirm>
       )}
     </>
-  )
-}
-
-interface RevokeDialogProps {
-  readonly device: DeviceAddress
-  readonly onClose: () => void
-  readonly onRevoked: () => void
-}
-
-function RevokeDialog({ device, onClose, onRevoked }: RevokeDialogProps) {
-  const { api } = useServices()
-  const [failed, setFailed] = useState<ApiError>()
-  const go = () => revoke(api, device).then(onRevoked, error => setFailed(asApiError(error)))
-  return (
-    <Modal title={`Revoke ${device.node}`} class="dialog" onClose={onClose}>
-      <p>
-        The hub turns the device away from now on. It goes on recording, and delivers what it has once it is
-        enrolled anew at its own terminal.
-      </p>
-      {failed !== undefined && <ErrorNote error={failed} />}
-      <footer class="modal-foot">
-        <button type="button" class="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="button" class="button button-danger" onClick={() => void go()}>
-          Revoke
-        </button>
-      </footer>
-    </Modal>
   )
 }

@@ -29,7 +29,9 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
   const [sent, setSent] = useState<DeviceCommand>()
   const [failed, setFailed] = useState<ApiError>()
   const needs = COMMANDS.find(({ command }) => command === chosen)?.needs
-  const waiting = sent !== undefined && !isOver(sent)
+  const [busy, setBusy] = useState(false)
+  const waiting = busy || (sent !== undefined && !isOver(sent))
+  const ready = !waiting && (needs !== 'camera' || camera !== '')
   useEffect(() => {
     if (sent === undefined || isOver(sent)) return
     let left = false
@@ -53,11 +55,16 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
     }
   }, [sent])
   const send = async () => {
+    // Once: a device does what it is told twice, twice.
+    if (!ready) return
+    setBusy(true)
     setFailed(undefined)
     try {
       setSent(await sendCommand(api, node, { command: chosen, args: argsOf(needs, { camera, model }) }))
     } catch (error) {
       setFailed(asApiError(error))
+    } finally {
+      setBusy(false)
     }
   }
   return (
@@ -109,11 +116,7 @@ export function DeviceCommandsDialog({ node, onClose }: { node: FleetNode; onClo
         )}
         {failed !== undefined && <ErrorNote error={failed} />}
         <footer class="modal-foot">
-          <button
-            type="submit"
-            class="button button-primary"
-            disabled={waiting || (needs === 'camera' && camera === '')}
-          >
+          <button type="submit" class="button button-primary" aria-disabled={!ready}>
             Send
           </button>
         </footer>

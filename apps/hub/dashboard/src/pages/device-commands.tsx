@@ -5,6 +5,7 @@ import { Ago } from '../components/marks.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { type DeviceCommand, deviceCommand, deviceCommands } from '../fleet-api.ts'
+import { plural } from '../format.ts'
 import { useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { CommandAnswer } from './command-answer.tsx'
@@ -71,7 +72,7 @@ export function DeviceCommands({ node, now }: { node: FleetNode; now: number }) 
       </ul>
       {!all && commands.length > SHOWN && (
         <button type="button" class="text-button" onClick={() => setAll(true)}>
-          {commands.length - SHOWN} earlier ones
+          {plural(commands.length - SHOWN, 'earlier one')}
         </button>
       )}
       {sending && (

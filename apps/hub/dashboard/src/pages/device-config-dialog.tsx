@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { type ApiError, asApiError } from '../api.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
@@ -76,13 +76,19 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
   const [fault, setFault] = useState<string>()
   const [failed, setFailed] = useState<ApiError>()
   const [busy, setBusy] = useState(false)
+  const [mine, setMine] = useState<string>()
+  const field = useRef<HTMLTextAreaElement>(null)
   // Written by somebody else meanwhile.
   useEffect(() => {
     if (version === from) return
+    setMine(text)
     setText(settingsText(settings))
     setFailed(undefined)
+    // The button that was pressed is gone.
+    field.current?.focus()
   }, [version])
   const save = async () => {
+    if (busy) return
     const read = readSettings(text)
     setFailed(undefined)
     setFault('fault' in read ? read.fault : undefined)
@@ -115,6 +121,7 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
         {control => (
           <textarea
             {...control}
+            ref={field}
             class="code-text"
             rows={14}
             spellcheck={false}
@@ -134,9 +141,23 @@ function Editor({ target, document, draft, onSaved, onReload }: EditorProps) {
           )}
         </>
       )}
+      {mine !== undefined && mine !== text && (
+        <p>
+          <button
+            type="button"
+            class="button button-small"
+            onClick={() => {
+              setText(mine)
+              field.current?.focus()
+            }}
+          >
+            Back to what I wrote
+          </button>
+        </p>
+      )}
       {can('operator') && (
         <footer class="modal-foot">
-          <button type="submit" class="button button-primary" disabled={busy}>
+          <button type="submit" class="button button-primary" aria-disabled={busy}>
             {busy ? 'Sending…' : 'Save and send'}
           </button>
         </footer>

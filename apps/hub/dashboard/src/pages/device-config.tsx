@@ -12,6 +12,7 @@ import {
   deviceConfig,
   type Settings,
 } from '../fleet-api.ts'
+import { plural } from '../format.ts'
 import { useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { ConfigDialog } from './device-config-dialog.tsx'
@@ -171,7 +172,7 @@ function Changes({ title, changes = [], now, onRestore }: ChangesProps) {
         ))}
       </ul>
       {changes.length > SHOWN_CHANGES && (
-        <p class="hint">{changes.length - SHOWN_CHANGES} earlier changes are in the API.</p>
+        <p class="hint">The API has {plural(changes.length - SHOWN_CHANGES, 'earlier change')}.</p>
       )}
     </>
   )

@@ -2,10 +2,11 @@ import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import type { FleetNode } from '../api-types.ts'
 import { EmptyState, ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
-import { choicesOf, type FleetRow, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
+import { choicesOf, type FleetRow, fleetQueryOf, fleetRows, shownRows, WHOLE_FLEET } from '../device-fleet.ts'
 import { enrolledDevices } from '../fleet-api.ts'
-import { plural } from '../format.ts'
+import { count, plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
+import { formatHash, navigate } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 import { useComplete, useLive, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
@@ -25,8 +26,10 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   const { nodes, frames, loaded, error } = useLive()
   const rules = useRules()
   const system = useResource('system', signal => api.system(signal))
-  // A device that reports for the first time may have been enrolled since.
-  const enrolled = useResource(`devices ${nodes.size}`, signal => enrolledDevices(api, signal))
+  // A device that comes may have been enrolled since, and one that goes may have been turned away.
+  const online = [...nodes.values()].filter(node => node.online).length
+  const seen = `${nodes.size} ${online}`
+  const enrolled = useResource(`devices ${seen}`, signal => enrolledDevices(api, signal))
   const now = useNow(REDRAW_AGES_MS)
   const rows = fleetRows(nodes.values(), enrolled.data ?? [])
   const hub = { fingerprint: system.data?.model.fingerprint, rulesVersion: rules.data?.version }
@@ -46,6 +49,7 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
   if (params.device !== undefined)
     return (
       <DevicePage
+        key={params.device}
         name={params.device}
         row={rows.find(({ key }) => key === params.device)}
         frames={frames}
@@ -54,25 +58,38 @@ export function DevicesPage({ params }: { params: Readonly<Record<string, string
       />
     )
   return (
-    <FleetPage rows={rows} now={now} hub={hub} onChanged={enrolled.reload}>
+    <FleetPage
+      params={params}
+      rows={rows}
+      whole={enrolled.data !== undefined}
+      seen={seen}
+      now={now}
+      hub={hub}
+      onChanged={enrolled.reload}
+    >
       {enrolled.error !== undefined && <ErrorNote error={enrolled.error} onRetry={enrolled.reload} />}
     </FleetPage>
   )
 }
 
 interface FleetPageProps {
+  readonly params: Readonly<Record<string, string>>
   readonly rows: readonly FleetRow[]
+  /** Whether those are among them that were enrolled, and have never reported. */
+  readonly whole: boolean
+  /** Changes with who is there. */
+  readonly seen: string
   readonly now: number
   readonly hub: { readonly fingerprint: string | undefined; readonly rulesVersion: number | undefined }
   readonly onChanged: () => void
   readonly children: ComponentChildren
 }
 
-function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
+function FleetPage({ params, rows, whole, seen, now, hub, onChanged, children }: FleetPageProps) {
   const { can } = useSession()
   const [enrolling, setEnrolling] = useState(false)
   const [enrolments, setEnrolments] = useState(0)
-  const [query, setQuery] = useState(WHOLE_FLEET)
+  const query = fleetQueryOf(params)
   const [all, setAll] = useState(false)
   const found = shownRows(rows, query)
   const drawn = all ? found : found.slice(0, FIRST_ROWS)
@@ -96,7 +113,7 @@ function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
       </header>
       {enrolling && <EnrolDialog onClose={close} />}
       {children}
-      {rows.length === 0 && (
+      {rows.length === 0 && whole && (
         <EmptyState icon="chip" title="No device is known yet">
           <p>
             Enrol one, and run the command that you get on it. It appears here as soon as it connects, even
@@ -111,23 +128,32 @@ function FleetPage({ rows, now, hub, onChanged, children }: FleetPageProps) {
             choices={choicesOf(rows)}
             onChange={next => {
               setAll(false)
-              setQuery(next)
+              const sort = next.sort === WHOLE_FLEET.sort ? undefined : next.sort
+              navigate(formatHash('devices', { ...next, sort }), { replace: true })
             }}
           />
           <p class="hint" role="status">
             {found.length === rows.length
               ? plural(rows.length, 'device')
-              : `${plural(found.length, 'device')} of ${rows.length}`}
+              : `${plural(found.length, 'device')} of ${count(rows.length)}`}
           </p>
-          {found.length > 0 && <DeviceTable rows={drawn} now={now} hub={hub} />}
+          {found.length > 0 ? (
+            <DeviceTable rows={drawn} now={now} hub={hub} />
+          ) : (
+            <EmptyState icon="chip" title="No device is like that">
+              <a class="button" href={formatHash('devices')}>
+                Show all devices
+              </a>
+            </EmptyState>
+          )}
           {drawn.length < found.length && (
             <button type="button" class="button" onClick={() => setAll(true)}>
-              Show all {found.length}
+              Show all {count(found.length)}
             </button>
           )}
         </>
       )}
-      {can('operator') && <EnrolmentList key={enrolments} now={now} />}
+      {can('operator') && <EnrolmentList round={`${enrolments} ${seen}`} now={now} />}
     </div>
   )
 }
@@ -138,7 +164,7 @@ function summary(rows: readonly FleetRow[]): string {
   const cameras = reports.flatMap(node => node.cameras)
   const failed = cameras.filter(({ status }) => status === 'failed').length
   return [
-    `${online} of ${plural(rows.length, 'device')} online`,
-    `${plural(cameras.length, 'camera')}${failed > 0 ? `, ${failed} failed` : ''}`,
+    `${count(online)} of ${plural(rows.length, 'device')} online`,
+    `${plural(cameras.length, 'camera')}${failed > 0 ? `, ${count(failed)} failed` : ''}`,
   ].join(' · ')
 }

@@ -4,8 +4,17 @@ import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ShownOnce } from '../components/shown-once.tsx'
 import { type Enrolment, enrol } from '../fleet-api.ts'
+import { absoluteTime } from '../format.ts'
 import { useServices } from '../services.ts'
 import { useJob } from '../use-job.ts'
+
+/** As the hub takes them. */
+const NAME = {
+  required: true,
+  maxLength: 64,
+  pattern: '[A-Za-z0-9][A-Za-z0-9._\\-]*',
+  title: 'Letters, digits, dots, dashes and underscores, the first a letter or digit',
+}
 
 /** A one-time command by which a device joins; it is shown here and nowhere else. */
 export function EnrolDialog({ onClose }: { onClose: () => void }) {
@@ -24,7 +33,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
               <input
                 {...control}
                 type="text"
-                required
+                {...NAME}
                 autofocus
                 value={site}
                 onInput={event => setSite(event.currentTarget.value)}
@@ -36,7 +45,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
               <input
                 {...control}
                 type="text"
-                required
+                {...NAME}
                 value={node}
                 onInput={event => setNode(event.currentTarget.value)}
               />
@@ -46,8 +55,7 @@ export function EnrolDialog({ onClose }: { onClose: () => void }) {
       ) : (
         <ShownOnce text={made.command} onDone={onClose}>
           Run this once on the device. It works until{' '}
-          <time dateTime={made.expiresAt}>{new Date(made.expiresAt).toLocaleString()}</time> and is not shown
-          again.
+          <time dateTime={made.expiresAt}>{absoluteTime(made.expiresAt)}</time> and is not shown again.
         </ShownOnce>
       )}
     </Modal>

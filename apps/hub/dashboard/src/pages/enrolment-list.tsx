@@ -5,10 +5,10 @@ import { ErrorNote } from '../components/states.tsx'
 import { openEnrolments, withdrawEnrolment } from '../fleet-api.ts'
 import { useResource, useServices } from '../services.ts'
 
-/** One-time tokens that still work. */
-export function EnrolmentList({ now }: { now: number }) {
+/** One-time tokens that still work; asked for anew when `round` changes. */
+export function EnrolmentList({ round, now }: { round: string; now: number }) {
   const { api } = useServices()
-  const open = useResource('enrolments', signal => openEnrolments(api, signal))
+  const open = useResource(`enrolments ${round}`, signal => openEnrolments(api, signal))
   const [failed, setFailed] = useState<ApiError>()
   const waiting = open.data?.filter(({ expiresAt }) => Date.parse(expiresAt) > now) ?? []
   const withdraw = (id: string) => {

@@ -88,7 +88,9 @@ function IncidentRow({ incident, now }: { incident: Incident; now: number }) {
       </span>
       <span class="incident-text">
         <span class="incident-head">
-          <span class="incident-name">{ruleName}</span>
+          <span class="incident-name" title={ruleName} dir="auto">
+            {ruleName}
+          </span>
           <SeverityBadge severity={severity} />
         </span>
         <span class="incident-line">
@@ -116,7 +118,9 @@ function HitRow({ hit, now }: { hit: TickerHit; now: number }) {
       </span>
       <span class="incident-text">
         <span class="incident-head">
-          <span class="incident-name">{search.name}</span>
+          <span class="incident-name" title={search.name} dir="auto">
+            {search.name}
+          </span>
           <span class="badge badge-saved">saved search</span>
         </span>
         <span class="incident-line">

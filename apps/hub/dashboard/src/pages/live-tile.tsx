@@ -2,11 +2,12 @@ import type { Frame, Verdict } from '../api-types.ts'
 import { Ago, FiredBadges, ScoreBar } from '../components/marks.tsx'
 import { Thumbnail } from '../components/thumbnail.tsx'
 import { millis, rate } from '../format.ts'
-import type { TileView } from '../live-tiles.ts'
+import type { TileView, Trouble } from '../live-tiles.ts'
 import { formatHash } from '../router.ts'
 import { useRules } from '../rules-context.ts'
 
 const SHOWN_VERDICTS = 2
+const CALM: ReadonlySet<Trouble['kind']> = new Set(['starting', 'gone'])
 
 export interface LiveTileProps {
   readonly tile: TileView
@@ -30,14 +31,12 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
         )}
         {frame !== undefined && <FiredBadges verdicts={frame.verdicts} />}
         {trouble !== undefined && (
-          <span class={trouble.kind === 'starting' ? 'tile-state' : 'tile-state tile-failed'}>
-            {trouble.text}
-          </span>
+          <span class={CALM.has(trouble.kind) ? 'tile-state' : 'tile-state tile-failed'}>{trouble.text}</span>
         )}
       </div>
       <div class="frame-text">
         <h2 class="frame-camera">
-          <a href={formatHash('search', { site, node, camera })} title="Search this camera only">
+          <a href={formatHash('search', { site, node, camera })} title={`Search ${camera} only`}>
             {camera}
           </a>
         </h2>
@@ -53,7 +52,7 @@ export function LiveTile({ tile, now, onOpenFrame }: LiveTileProps) {
       </div>
       {trouble?.detail !== undefined ? (
         <p class="hint tile-detail" title={trouble.detail}>
-          {trouble.detail}
+          <span>{trouble.detail}</span>
         </p>
       ) : (
         frame !== undefined && <TileVerdicts verdicts={frame.verdicts} />

@@ -1,11 +1,11 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import type { Frame } from '../api-types.ts'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { VirtualGrid } from '../components/virtual-grid.tsx'
 import { plural } from '../format.ts'
 import { Icon } from '../icons.tsx'
 import type { LiveView } from '../live-store.ts'
-import { type TileView, tilesOf } from '../live-tiles.ts'
+import { inTrouble, type TileView, tilesOf } from '../live-tiles.ts'
 import { useLive, useNow, useServices } from '../services.ts'
 import { IncidentList } from './incident-list.tsx'
 import { LiveTile } from './live-tile.tsx'
@@ -19,8 +19,10 @@ export function LivePage({ onOpenFrame }: { onOpenFrame: (frame: Frame) => void 
   const { live } = useServices()
   const time = useNow()
   const [held, setHeld] = useState<{ readonly view: LiveView; readonly now: number }>()
-  // What stands still must not look as if it had fallen silent.
-  const { view, now } = held ?? { view: current, now: time }
+  const known = useRef(time)
+  if (current.error === undefined) known.current = time
+  // What stands still, on a reader's word or because the hub is away, must not look as if it had fallen silent.
+  const { view, now } = held ?? { view: current, now: known.current }
   const tiles = tilesOf(view, now)
 
   return (
@@ -37,7 +39,7 @@ export function LivePage({ onOpenFrame }: { onOpenFrame: (frame: Frame) => void 
         <button
           type="button"
           class={held === undefined ? 'button' : 'button button-on'}
-          onClick={() => setHeld(held === undefined ? { view: current, now: time } : undefined)}
+          onClick={() => setHeld(held === undefined ? { view, now } : undefined)}
         >
           <Icon name={held === undefined ? 'pause' : 'play'} />
           {held === undefined ? 'Pause' : 'Resume'}
@@ -66,16 +68,14 @@ interface WallProps {
 function Wall({ tiles, now, onOpenFrame }: WallProps) {
   const [troubled, setTroubled] = useState(false)
   const [wanted, setWanted] = useState('')
-  const trouble = tiles.filter(tile => tile.trouble !== undefined).length
+  const trouble = tiles.filter(inTrouble).length
   const word = wanted.trim().toLowerCase()
-  const shown = tiles.filter(
-    tile => (!troubled || tile.trouble !== undefined) && tile.key.toLowerCase().includes(word),
-  )
+  const shown = tiles.filter(tile => (!troubled || inTrouble(tile)) && tile.key.toLowerCase().includes(word))
   return (
     <section class="cameras-live" aria-label="Cameras">
-      {(trouble > 0 || troubled || tiles.length >= FIND_FROM) && (
+      {(trouble > 0 || troubled || tiles.length >= FIND_FROM || wanted !== '') && (
         <div class="wall-head">
-          {tiles.length >= FIND_FROM && (
+          {(tiles.length >= FIND_FROM || wanted !== '') && (
             <input
               type="search"
               class="wall-find"

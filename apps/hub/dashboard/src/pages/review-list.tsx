@@ -38,7 +38,9 @@ export function ReviewList({ session, onChoose }: ReviewListProps) {
               </span>
               <span class="incident-text">
                 <span class="incident-head">
-                  <span class="incident-name">{item.ruleName}</span>
+                  <span class="incident-name" title={item.ruleName} dir="auto">
+                    {item.ruleName}
+                  </span>
                   <SeverityBadge severity={item.severity} />
                 </span>
                 <span class="incident-line">

@@ -6,6 +6,7 @@ import { plural } from '../format.ts'
 import {
   current,
   decided,
+  heard,
   moved,
   movedTo,
   newSession,
@@ -14,6 +15,7 @@ import {
   type ReviewSession,
   reviewKey,
   undone,
+  without,
 } from '../review-session.ts'
 import { useRules } from '../rules-context.ts'
 import { useComplete, useResource, useServices } from '../services.ts'
@@ -25,6 +27,9 @@ import { NOTE } from './review-note.tsx'
 /** Incidents on the table at once; the next come when these are done. */
 const TABLE = 100
 
+/** A verdict that takes longer is said to be on its way. */
+const PATIENCE_MS = 1000
+
 const SAID: Readonly<Record<ReviewVerdict, string>> = {
   confirm: 'Confirmed',
   dismiss: 'Dismissed',
@@ -32,13 +37,14 @@ const SAID: Readonly<Record<ReviewVerdict, string>> = {
 }
 
 export function ReviewPage() {
-  const { api } = useServices()
+  const { api, live } = useServices()
   const queue = useResource('review', signal => api.reviewQueue(TABLE, signal))
   const [session, setSession] = useState<ReviewSession>(newSession([]))
   const [failed, setFailed] = useState<ApiError>()
   const [said, setSaid] = useState('')
   const [notes, setNotes] = useState<ReadonlyMap<string, string>>(new Map())
   const busy = useRef(false)
+  const [waiting, setWaiting] = useState(false)
   const rules = useRules()
   const complete = useComplete(!queue.awaited && !rules.awaited)
   const data = complete ? queue.data : undefined
@@ -46,16 +52,37 @@ export function ReviewPage() {
     if (data !== undefined) setSession(newSession(data.incidents))
   }, [data])
 
+  const empty = data !== undefined && session.items.length === 0
+  // Others review, too; and whoever waits before an empty table sees the next one come.
+  useEffect(
+    () =>
+      live.onIncident(({ id, review }) => {
+        setSession(last => heard(last, id, review))
+        if (empty && review === null) queue.reload()
+      }),
+    [live, empty],
+  )
+
   /** One request at a time: a key that is held down must not judge what nobody has seen. */
-  const ask = async <Answer,>(request: () => Promise<Answer>, then: (answer: Answer) => void) => {
+  const ask = async <Answer,>(
+    request: () => Promise<Answer>,
+    then: (answer: Answer) => void,
+    /** What was asked about is not there any more. */
+    gone: (last: ReviewSession) => ReviewSession,
+  ) => {
     if (busy.current) return
     busy.current = true
     setFailed(undefined)
+    const timer = setTimeout(() => setWaiting(true), PATIENCE_MS)
     try {
       then(await request())
     } catch (error) {
-      setFailed(asApiError(error))
+      const failure = asApiError(error)
+      setFailed(failure)
+      if (failure.status === 404) setSession(gone)
     } finally {
+      clearTimeout(timer)
+      setWaiting(false)
       busy.current = false
     }
   }
@@ -72,6 +99,7 @@ export function ReviewPage() {
         setSession(last => decided(last, item.id, review))
         setSaid(`${SAID[verdict]}: ${item.ruleName} on camera ${item.camera}.`)
       },
+      last => without(last, item.id),
     )
   /** The verdict once more: the hub keeps both together. */
   const keepNote = (item: QueuedIncident, { verdict, rule }: IncidentReview) =>
@@ -81,6 +109,7 @@ export function ReviewPage() {
         setSession(last => noted(last, item.id, review))
         setSaid('Note kept.')
       },
+      last => without(last, item.id),
     )
   const undo = () => {
     const id = session.history.at(-1)
@@ -91,6 +120,7 @@ export function ReviewPage() {
         setSession(last => undone(last, id))
         setSaid('Taken back.')
       },
+      last => heard(last, id, null),
     )
   }
 
@@ -130,6 +160,7 @@ export function ReviewPage() {
           <h1>Review</h1>
           <p class="page-sub">
             {data !== undefined && `${plural(open + beyond, 'incident')} to review`}
+            {waiting && ' · waiting for the hub'}
             {data === undefined && queue.error === undefined && 'Loading…'}
           </p>
         </div>

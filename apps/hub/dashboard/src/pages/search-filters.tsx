@@ -40,26 +40,6 @@ export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
   return (
     <fieldset class="filters">
       <legend class="visually-hidden">Filters</legend>
-      {(choices.sites.length > 1 || site !== '') && (
-        <FilterChip
-          name="Site"
-          icon="pin"
-          value={site}
-          any="All sites"
-          choices={choices.sites}
-          onChange={value => onChange({ source: parseSource(value) })}
-        />
-      )}
-      {(choices.nodes.length > 1 || node !== '') && (
-        <FilterChip
-          name="Device"
-          icon="chip"
-          value={node}
-          any="All devices"
-          choices={choices.nodes}
-          onChange={value => onChange({ source: parseSource(value || site) })}
-        />
-      )}
       <FilterChip
         name="Camera"
         icon="camera"
@@ -82,6 +62,35 @@ export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
           )
         }
       />
+      <FilterChip
+        name="Time"
+        icon="clock"
+        value={query.range === 'any' ? '' : query.range}
+        any={RANGES.any.label}
+        choices={TIMES}
+        onChange={value => onChange({ range: (value || 'any') as Range })}
+      />
+      {/* Those that are not always there come last: they must not push the others away from under the hand. */}
+      {(choices.sites.length > 1 || site !== '') && (
+        <FilterChip
+          name="Site"
+          icon="pin"
+          value={site}
+          any="All sites"
+          choices={choices.sites}
+          onChange={value => onChange({ source: parseSource(value) })}
+        />
+      )}
+      {(choices.nodes.length > 1 || node !== '') && (
+        <FilterChip
+          name="Device"
+          icon="chip"
+          value={node}
+          any="All devices"
+          choices={choices.nodes}
+          onChange={value => onChange({ source: parseSource(value || site) })}
+        />
+      )}
       {choices.tags.length > 0 && (
         <FilterChip
           name="Tag"
@@ -92,14 +101,6 @@ export function SearchFilters({ query, facets, onChange }: SearchFiltersProps) {
           onChange={value => onChange({ tag: value })}
         />
       )}
-      <FilterChip
-        name="Time"
-        icon="clock"
-        value={query.range === 'any' ? '' : query.range}
-        any={RANGES.any.label}
-        choices={TIMES}
-        onChange={value => onChange({ range: (value || 'any') as Range })}
-      />
       {query.range === 'custom' && <CustomRange query={query} onChange={onChange} />}
       {isFiltered(query) && (
         <button type="button" class="text-button" onClick={() => onChange(NO_FILTERS)}>

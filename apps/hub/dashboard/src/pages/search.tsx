@@ -74,8 +74,8 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
   const asked = byPicture === undefined ? subjectOf(query) : { image: byPicture.blob }
   const saved = useResource(asked === undefined ? 'saved' : undefined, signal => api.savedSearches(signal))
   const tooMuch = wordsFault(query.text)
-  const standing = byPicture === undefined && tooMuch === undefined ? standingQuestion(query) : undefined
-  const suggested = `${onlyTakesAway(query.text) ? 'More like a frame ' : ''}${query.text}`.slice(0, 200)
+  const standing = tooMuch === undefined ? standingQuestion(query, byPicture?.blob) : undefined
+  const suggested = suggestedName(query, byPicture)
   const fault = tooMuch ?? pictureFault
   return (
     <div class="page">
@@ -109,7 +109,11 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
         {(facets: SearchFacets | undefined) => (
           <>
             {standing !== undefined && (
-              <SaveSearch key={JSON.stringify(standing)} question={standing} suggested={suggested} />
+              <SaveSearch
+                key={JSON.stringify([standing, byPicture?.url])}
+                question={standing}
+                suggested={suggested}
+              />
             )}
             <SearchFilters query={query} facets={facets} onChange={go} />
           </>
@@ -117,6 +121,12 @@ export function SearchPage({ params, onOpenFrame }: SearchPageProps) {
       </SearchResults>
     </div>
   )
+}
+
+/** Of a search that is saved. */
+function suggestedName({ text }: SearchQuery, picture: QueryPicture | undefined): string {
+  const subject = onlyTakesAway(text) ? [picture?.name ?? 'More like a frame'] : []
+  return [...subject, text].join(' ').trim().slice(0, 200)
 }
 
 /** What stands in the box for a picture or a frame. */

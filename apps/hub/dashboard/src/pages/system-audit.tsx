@@ -9,16 +9,18 @@ const PAGE_SIZE = 20
 /** The hub answers no more at once. */
 const MAX_ENTRIES = 1000
 
-export function AuditTable() {
+export function AuditTable({ round }: { round: string }) {
   const { api } = useServices()
   const now = useNow(10_000)
   const [limit, setLimit] = useState(PAGE_SIZE)
-  const { data, error, loading, reload } = useResource(`audit ${limit}`, signal => api.audit(limit, signal))
+  const { data, error, loading, reload } = useResource(`audit ${limit} ${round}`, signal =>
+    api.audit(limit, signal),
+  )
   return (
     <>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
       {data === undefined && loading && <p role="status">Loading…</p>}
-      {data?.length === 0 && <p>Nobody has changed anything yet.</p>}
+      {data?.length === 0 && <p>Nothing has been noted yet.</p>}
       {data !== undefined && data.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard.
         <section class="table-scroll" aria-label="Audit entries" tabIndex={0}>
@@ -40,7 +42,7 @@ export function AuditTable() {
                   </td>
                   <td>{actor}</td>
                   <td>{action}</td>
-                  <td>{subject}</td>
+                  <td class="audit-subject">{subject}</td>
                   <td>{detailText(detail)}</td>
                 </tr>
               ))}
@@ -52,8 +54,8 @@ export function AuditTable() {
         <button
           type="button"
           class="button button-small more"
-          disabled={loading}
-          onClick={() => setLimit(Math.min(MAX_ENTRIES, limit + 5 * PAGE_SIZE))}
+          aria-disabled={loading}
+          onClick={() => loading || setLimit(Math.min(MAX_ENTRIES, limit + 5 * PAGE_SIZE))}
         >
           Show more
         </button>

@@ -1,6 +1,6 @@
 import type { CameraDrift } from '../api-types.ts'
 import { ErrorNote } from '../components/states.tsx'
-import { plural } from '../format.ts'
+import { count, plural } from '../format.ts'
 import { formatHash } from '../router.ts'
 import { useResource, useServices } from '../services.ts'
 
@@ -10,9 +10,10 @@ const LEVELS: Readonly<Record<CameraDrift['level'], { label: string; class: stri
   large: { label: 'changed much', class: 'pill pill-bad' },
 }
 
-export function DriftTable() {
+/** `round`: asked anew when it changes, as in the other tables of the page. */
+export function DriftTable({ round }: { round: number }) {
   const { api } = useServices()
-  const { data, error, loading, reload } = useResource('drift', signal => api.drift(signal))
+  const { data, error, loading, reload } = useResource(`drift ${round}`, signal => api.drift(signal))
   if (data === undefined) {
     return error === undefined ? (
       <p role="status">{loading && 'Comparing…'}</p>
@@ -53,7 +54,7 @@ export function DriftTable() {
                   <td class="figure">{nearest.psi.toFixed(2)}</td>
                   <td class="figure">{meanCosine.toFixed(3)}</td>
                   <td class="figure">
-                    {recent} and {reference}
+                    {count(recent)} and {count(reference)}
                   </td>
                 </tr>
               ))}

@@ -9,10 +9,16 @@ import { scopeWords } from '../scope-text.ts'
 import { useNow, useResource, useServices } from '../services.ts'
 import { KeyDialog } from './system-key-dialog.tsx'
 
+export interface KeyListProps {
+  /** Asked anew when it changes. */
+  readonly round: number
+  readonly onChanged: () => void
+}
+
 /** What programs show to be let in. */
-export function KeyList() {
+export function KeyList({ round, onChanged }: KeyListProps) {
   const { api } = useServices()
-  const { data, error, loading, reload } = useResource('keys', signal => apiKeys(api, signal))
+  const { data, error, loading, reload } = useResource(`keys ${round}`, signal => apiKeys(api, signal))
   const [making, setMaking] = useState(false)
   const [revoking, setRevoking] = useState<ApiKey>()
   return (
@@ -32,7 +38,7 @@ export function KeyList() {
           </button>
         </p>
       )}
-      {making && <KeyDialog onIssued={reload} onClose={() => setMaking(false)} />}
+      {making && <KeyDialog onIssued={onChanged} onClose={() => setMaking(false)} />}
       {revoking !== undefined && (
         <Confirm
           title={`Revoke ${revoking.name}`}
@@ -40,7 +46,7 @@ export function KeyList() {
           onConfirm={() => revokeKey(api, revoking.id)}
           onDone={() => {
             setRevoking(undefined)
-            reload()
+            onChanged()
           }}
           onClose={() => setRevoking(undefined)}
         >

@@ -6,10 +6,12 @@ import { useNow, useResource, useServices } from '../services.ts'
 
 const SHOWN = 50
 
-export function QuarantineList() {
+export function QuarantineList({ round }: { round: string }) {
   const { api } = useServices()
   const now = useNow(10_000)
-  const { data, error, loading, reload } = useResource('quarantine', signal => api.quarantine(SHOWN, signal))
+  const { data, error, loading, reload } = useResource(`quarantine ${round}`, signal =>
+    api.quarantine(SHOWN, signal),
+  )
   return (
     <>
       {error !== undefined && <ErrorNote error={error} onRetry={reload} />}
@@ -31,6 +33,9 @@ export function QuarantineList() {
           </li>
         ))}
       </ul>
+      {data !== undefined && data.length >= SHOWN && (
+        <p class="hint">These are the newest {SHOWN}; earlier ones are in the API.</p>
+      )}
     </>
   )
 }

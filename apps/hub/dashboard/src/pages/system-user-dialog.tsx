@@ -34,7 +34,7 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
     job.run(async () => {
       const { role } = grant
       const rights = { role, scope: role === 'viewer' ? scopeOf(grant.scope) : null }
-      if (person === undefined) await addPerson(api, { name, password, ...rights })
+      if (person === undefined) await addPerson(api, { name: name.trim().toLowerCase(), password, ...rights })
       else await changePerson(api, person.name, changeOf(person, { ...rights, disabled, password }))
       onSaved()
     })
@@ -47,7 +47,11 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
         onCancel={onClose}
       >
         {person === undefined && (
-          <Field label="Name" hint="Small letters, digits, dots and dashes." fault={undefined}>
+          <Field
+            label="Name"
+            hint="Letters, digits, dots, dashes, underscores and @; capitals become small."
+            fault={undefined}
+          >
             {control => (
               <input
                 {...control}
@@ -57,6 +61,8 @@ export function UserDialog({ person, first, own, onSaved, onClose }: UserDialogP
                 autocomplete="off"
                 autocapitalize="none"
                 spellcheck={false}
+                pattern="\s*[A-Za-z0-9][A-Za-z0-9._@\-]*\s*"
+                title="Letters, digits, dots, dashes, underscores and @, the first a letter or digit"
                 maxLength={64}
                 value={name}
                 onInput={event => setName(event.currentTarget.value)}

@@ -9,17 +9,23 @@ import { useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { UserDialog } from './system-user-dialog.tsx'
 
+export interface UserListProps {
+  /** Asked anew when it changes. */
+  readonly round: number
+  readonly onChanged: () => void
+}
+
 /** Who signs in here. */
-export function UserList() {
+export function UserList({ round, onChanged }: UserListProps) {
   const { api } = useServices()
   const session = useSession()
-  const { data, error, loading, reload } = useResource('users', signal => people(api, signal))
+  const { data, error, loading, reload } = useResource(`users ${round}`, signal => people(api, signal))
   const [open, setOpen] = useState<'new' | Person>()
   const [leaving, setLeaving] = useState<Person>()
   const changed = () => {
     setOpen(undefined)
     setLeaving(undefined)
-    reload()
+    onChanged()
   }
   return (
     <>

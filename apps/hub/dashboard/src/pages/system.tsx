@@ -1,10 +1,11 @@
+import { useState } from 'preact/hooks'
 import type { StorageInfo, SystemInfo } from '../api-types.ts'
 import { Fact } from '../components/fact.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { bytes, count, millis, percent } from '../format.ts'
 import type { MetricsText } from '../metrics-text.ts'
 import { scopeWords } from '../scope-text.ts'
-import { type Resource, useResource, useServices } from '../services.ts'
+import { type Resource, useNow, useResource, useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
 import { AuditTable } from './system-audit.tsx'
 import { Card, Figure, Panel } from './system-card.tsx'
@@ -14,36 +15,35 @@ import { QuarantineList } from './system-quarantine.tsx'
 import { DiskCard, KeptCard } from './system-storage.tsx'
 import { UserList } from './system-users.tsx'
 
+const REFRESH_MS = 60_000
+
 /** What runs here, how full and how fast it is, what went wrong, and who may do what. */
 export function SystemPage() {
   const { api } = useServices()
   const { can, scope } = useSession()
   // Totals are of everything: who sees a part of it is not asked for them.
   const all = scope === null
-  const system = useResource('system', signal => api.system(signal))
-  const metrics = useResource(all ? 'metrics' : undefined, signal => api.metrics(signal))
-  const storage = useResource(all ? 'storage' : undefined, signal =>
+  const [asked, setAsked] = useState(0)
+  const refresh = () => setAsked(last => last + 1)
+  // Whoever has the page open all day reads today's figures.
+  const round = `${asked} ${Math.floor(useNow(REFRESH_MS) / REFRESH_MS)}`
+  const system = useResource(`system ${round}`, signal => api.system(signal))
+  const metrics = useResource(all ? `metrics ${round}` : undefined, signal => api.metrics(signal))
+  const storage = useResource(all ? `storage ${round}` : undefined, signal =>
     api.read<StorageInfo>('/storage', signal),
   )
   const { data, error, reload } = system
+  const busy = system.loading || metrics.loading || storage.loading
   return (
     <div class="page">
       <header class="page-head">
         <div>
           <h1>System</h1>
-          <p class="page-sub">{data === undefined ? 'Loading…' : `Sightline ${data.version}`}</p>
+          <p class="page-sub">
+            {data === undefined ? error === undefined && 'Loading…' : `Sightline ${data.version}`}
+          </p>
         </div>
-        <button
-          type="button"
-          class="button"
-          disabled={system.loading || metrics.loading || storage.loading}
-          onClick={() => {
-            reload()
-            if (!all) return
-            metrics.reload()
-            storage.reload()
-          }}
-        >
+        <button type="button" class="button" aria-disabled={busy} onClick={() => busy || refresh()}>
           Refresh
         </button>
       </header>
@@ -66,25 +66,25 @@ export function SystemPage() {
           title="Drift"
           note="Whether cameras still see what they saw: the last day beside the week before."
         >
-          <DriftTable />
+          <DriftTable round={asked} />
         </Panel>
       )}
       {can('admin') && (
         <>
           <Panel title="Users" note="Who signs in here, and what each may do and see.">
-            <UserList />
+            <UserList round={asked} onChanged={refresh} />
           </Panel>
           <Panel title="API keys" note="For programs. A key is shown once, when it is made.">
-            <KeyList />
+            <KeyList round={asked} onChanged={refresh} />
           </Panel>
           <Panel
             title="Quarantine"
             note="Payloads that could not be decoded, newest first. Nothing of them was stored."
           >
-            <QuarantineList />
+            <QuarantineList round={round} />
           </Panel>
-          <Panel title="Audit log" note="Who changed what, newest first.">
-            <AuditTable />
+          <Panel title="Audit log" note="Who changed what, newest first. Rules have a history of their own.">
+            <AuditTable round={round} />
           </Panel>
         </>
       )}

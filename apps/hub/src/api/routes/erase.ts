@@ -6,6 +6,7 @@ import type { EnrolmentDesk } from '../../fleet/enrolment-desk.ts'
 import type { Forgetter } from '../../privacy/forgetter.ts'
 import { actorOf } from '../actor.ts'
 import { type FilterQuery, parseFilter } from '../filter.ts'
+import type { LiveFeed } from '../live-feed.ts'
 import { FilterShape } from '../shapes.ts'
 
 const Count = (description?: string) =>
@@ -43,14 +44,16 @@ const dryRun = Type.Optional(Type.Boolean({ default: false, description: 'Count,
 export interface EraseParts {
   readonly forgetter: Pick<Forgetter, 'forget' | 'measure'>
   readonly desk: Pick<EnrolmentDesk, 'devices' | 'revoke'>
+  readonly live: Pick<LiveFeed, 'resync'>
 }
 
-export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { forgetter, desk }) => {
+export const eraseRoutes: FastifyPluginAsyncTypebox<EraseParts> = async (app, { forgetter, desk, live }) => {
   const erase = async (request: FastifyRequest, query: FilterQuery, dry: boolean) => {
     const filter = parseFilter(query)
     const { snapshots, ...counts } = dry
       ? await forgetter.measure(filter)
-      : await forgetter.forget(filter, actorOf(request))
+      : // Also when it failed half-way: what went until then is gone from the pages, too.
+        await forgetter.forget(filter, actorOf(request)).finally(() => live.resync())
     return {
       dryRun: dry,
       ...counts,

@@ -115,7 +115,9 @@ export const frameRoutes: FastifyPluginAsyncTypebox<{ store: RecordStore }> = as
             limit: Limit(50, 500),
             rule: Type.Optional(Type.String({ maxLength: 64 })),
             open: Type.Optional(
-              Type.Boolean({ description: 'Only those that go on (or only those that ended).' }),
+              Type.Boolean({
+                description: 'Only those that go on, of the newest 5000 (or only those that ended).',
+              }),
             ),
             ...FilterShape,
           },
