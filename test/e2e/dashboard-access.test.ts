@@ -177,6 +177,15 @@ describe.skipIf(executable === undefined)('the three jobs, from the sign-in on',
       await account.getByText('harbour').waitFor()
       await account.getByRole('button', { name: 'Sign out', exact: true }).click()
       await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+      const ended = page.getByText('Your session has ended.')
+      expect(await ended.count()).toBe(0)
+
+      await signIn(page, 'vera')
+      await visit.context.clearCookies()
+      await goTo(page, 'Rules')
+      await ended.waitFor()
+      await signIn(page, 'vera')
+      await page.getByRole('heading', { name: 'Rules', exact: true, level: 1 }).waitFor()
     })
   })
 

@@ -1,59 +1,30 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../support/api.ts'
+import { seriousFaults } from '../support/axe.ts'
+import { type BoatDevices, boatDevices } from '../support/boat-devices.ts'
 import { chromiumPath } from '../support/browser.ts'
 import { BrowserStage, Tab } from '../support/browser-stage.ts'
-import { feedCameras } from '../support/camera-feed.ts'
 import { searchFor } from '../support/dashboard.ts'
-import { ROOT } from '../support/processes.ts'
-import { StagedDevice, type StagedFrame } from '../support/staged-device.ts'
-import { nearUnit, seededRandom } from '../support/vectors.ts'
 
 /** More than the pages that come by themselves. */
 const HARBOUR_FRAMES = 240
 const HOME_FRAMES = 40
-const RULE = 'boat-on-the-water'
 /** So many cards are enough for three views of this size, and then some. */
 const MOST_CARDS = 90
 
 const executable = chromiumPath()
 
-interface Encoded {
-  readonly fingerprint: string
-  readonly dim: number
-  readonly texts: readonly (readonly number[])[]
-}
-
-describe.skipIf(executable === undefined)('searching and watching in a browser', () => {
+describe.skipIf(executable === undefined)('searching in a browser', () => {
   const stage = BrowserStage.forAllTests(executable)
   const tab = Tab.forEachTest(stage, { viewport: { width: 1280, height: 800 } })
-  let harbour: StagedDevice
-  let home: StagedDevice
-  let boat: Float32Array
+  let devices: BoatDevices
   let page: Page
 
   beforeAll(async () => {
-    const { url, mqttPort } = stage.hub
-    const { texts, fingerprint, dim } = await encode(url, ['a boat'])
-    const vectors = { fingerprint, dim }
-    boat = Float32Array.from(texts[0]!)
-    const broker = `mqtt://127.0.0.1:${mqttPort}`
-    harbour = await StagedDevice.connect(broker, { site: 'harbour', node: 'quay' }, vectors)
-    home = await StagedDevice.connect(broker, { site: 'home', node: 'porch' }, vectors)
-    await harbour.frames(scenes(HARBOUR_FRAMES, ['pier', 'lock']))
-    await home.frames(scenes(HOME_FRAMES, ['door']))
-    const count = HARBOUR_FRAMES + HOME_FRAMES
-    await eventually('all frames indexed', async () => {
-      const { index } = await stage.api.get<{ index: { vectors: number } }>('/system')
-      return index.vectors === count ? true : undefined
-    })
+    devices = await boatDevices(stage.hub, { harbour: HARBOUR_FRAMES, home: HOME_FRAMES })
   })
-  afterAll(async () => {
-    await harbour?.close()
-    await home?.close()
-  })
+  afterAll(() => devices?.close())
   beforeEach(() => {
     page = tab.page
   })
@@ -66,25 +37,6 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
   const cards = () => page.locator('.grid > li').count()
   const inPage = (condition: string) =>
     eventually(condition, async () => ((await page.evaluate<boolean>(condition)) ? true : undefined))
-
-  /** Every third frame is one on which a rule fired; none has a picture. */
-  function scenes(count: number, cameras: readonly string[]): StagedFrame[] {
-    const random = seededRandom(count)
-    return Array.from({ length: count }, (_, i) => ({
-      camera: cameras[i % cameras.length]!,
-      vector: nearUnit(boat, 0.4 + i / 60, random),
-      capturedAt: Date.now() - (count - 1 - i) * 60_000,
-      verdicts: [{ rule: RULE, score: 0.8, similarity: 0.3, fired: i % 3 === 0 }],
-    }))
-  }
-
-  async function seriousFaults(): Promise<string[]> {
-    await tab.settled()
-    await page.evaluate(await readFile(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8'))
-    return await page.evaluate<string[]>(`axe.run().then(({ violations }) => violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))))`)
-  }
 
   it('gives a frame a tag, finds it by that, and takes it away', async () => {
     await tab.open('')
@@ -241,7 +193,7 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
       .getByText(/stored frame/)
       .first()
       .waitFor()
-    expect(await seriousFaults()).toEqual([])
+    expect(await seriousFaults(page)).toEqual([])
   })
 
   it('keeps what was found when the next page does not come', async () => {
@@ -257,84 +209,4 @@ describe.skipIf(executable === undefined)('searching and watching in a browser',
     await page.getByText(/^(48|72) shown/).waitFor()
     tab.pardon(text => text.startsWith('Failed to load resource: net::ERR_'))
   })
-
-  it('says how long a camera of a connected device gives no picture, and how fast the others are', async () => {
-    const cameras = [
-      {
-        ...{ camera: 'pier', status: 'running' as const, lastFrameAt: Date.now() },
-        ...{ framesPerSecond: 2, decisionP95Ms: 41.3 },
-      },
-      {
-        ...{ camera: 'lock', status: 'failed' as const, lastFrameAt: Date.now() - 250_000 },
-        error: 'CAMERA_FAILED: no answer from rtsp://10.0.0.9',
-      },
-    ]
-    await harbour.state(cameras)
-    await harbour.stats(cameras)
-    await tab.open('live')
-    const pier = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'pier' }) })
-    await pier.getByText('2/s').waitFor()
-    await pier.getByText('41 ms').waitFor()
-    const lock = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'lock' }) })
-    await lock.getByText(/^No picture for \d+ (s|min)/).waitFor()
-    await lock.getByText('CAMERA_FAILED: no answer').waitFor()
-    await page.getByRole('button', { name: 'In trouble 1' }).click()
-    await pier.waitFor({ state: 'detached' })
-    expect(await seriousFaults()).toEqual([])
-  })
-
-  it('tells what a saved search finds, as it finds it', async () => {
-    await tab.open('live')
-    await page
-      .getByRole('status')
-      .filter({ hasText: /^Live$/ })
-      .waitFor()
-    await page.getByText(/cameras, newest frame of each/).waitFor()
-    await save(stage.hub.url, { name: 'Boats <b>now</b>', text: 'a boat', threshold: 0.9 })
-    for (let i = 0; i < 2; i++) await home.frames([{ camera: 'door', vector: boat }])
-    const ticker = page.getByRole('region', { name: 'Incidents' })
-    const hit = ticker.getByRole('link', { name: /Boats <b>now<\/b>/ })
-    await hit.getByText('2 hits · cosine 1.000').waitFor()
-    await ticker.getByRole('button', { name: 'Saved searches 1' }).click()
-    await hit.click()
-    await page.getByRole('dialog', { name: 'door' }).waitFor()
-  })
-
-  it('keeps few of two hundred cameras in the document, and finds each', async () => {
-    await feedCameras(page, { cameras: 200, framesPerSecond: 200 })
-    await tab.open('live')
-    await page.getByText('200 cameras, newest frame of each').waitFor()
-    const tiles = page.locator('.wall > li')
-    await tiles.first().waitFor()
-    await page.evaluate('scrollTo(0, document.body.scrollHeight)')
-    await page.locator('.wall > li[aria-posinset="200"][aria-setsize="200"]').waitFor()
-    expect(await tiles.count()).toBeLessThan(60)
-    await page.evaluate('scrollTo(0, 0)')
-    await page.getByRole('searchbox', { name: 'Find a camera' }).fill('camera-137')
-    await page.getByRole('link', { name: 'camera-137' }).waitFor()
-    expect(await tiles.count()).toBe(1)
-    const fed = await page.evaluate<number>('framesFed')
-    await eventually('more frames', async () =>
-      (await page.evaluate<number>('framesFed')) > fed + 200 ? true : undefined,
-    )
-    await page.getByText('just now').first().waitFor()
-  })
 })
-
-async function encode(url: string, texts: readonly string[]): Promise<Encoded> {
-  return (await post(`${url}/api/v1/encode`, { texts })) as Encoded
-}
-
-async function save(url: string, search: object): Promise<void> {
-  await post(`${url}/api/v1/searches`, search)
-}
-
-async function post(url: string, body: object): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-  expect(response.status).toBeLessThan(300)
-  return await response.json()
-}

@@ -38,6 +38,16 @@ export class HubApi {
     return (await response.json()) as T
   }
 
+  async post<T>(path: string, body: object): Promise<T> {
+    const response = await fetch(this.#url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw fault('INTERNAL', `POST ${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as T
+  }
+
   async search(text: string, limit = 5): Promise<(FrameView & { similarity: number; score: number })[]> {
     const answer = await this.get<{ hits: (FrameView & { similarity: number; score: number })[] }>(
       `/search?limit=${limit}&text=${encodeURIComponent(text)}`,
