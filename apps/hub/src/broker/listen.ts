@@ -2,6 +2,12 @@ import type { Server } from 'node:net'
 import { fault, messageOf, type SightlineError } from '@sightline/core'
 import type { HubSettings } from '../settings.ts'
 
+/**
+ * Connections that wait to be taken, as far as the kernel lets so many wait (net.core.somaxconn). Beyond Node's 511 a fleet
+ * that comes back at once was left with sockets that were open on one side alone.
+ */
+const BACKLOG = 4096
+
 type Place = Pick<HubSettings['mqtt'], 'host' | 'port'>
 
 /**
@@ -12,7 +18,7 @@ export async function listen(server: Server, place: Place): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(place.port, place.host, () => {
+      server.listen({ port: place.port, host: place.host, backlog: BACKLOG }, () => {
         server.off('error', reject)
         resolve()
       })
