@@ -39,6 +39,7 @@ const SIGNED_IN_VIEWS = {
   system: { hash: '#/system', ready: '.system .used-bar', whole: true },
   user: { hash: '#/system', ready: 'h3:has-text("vera")', act: page => press(page, 'Change vera') },
   key: { hash: '#/system', ready: '.rows', act: page => press(page, 'Make a key') },
+  erase: { hash: '#/system', ready: '.rows', act: page => press(page, 'Delete frames') },
   account: { hash: '#/search', ready: '.session', act: page => page.click('.session') },
 }
 const IN_DOCS = ['search', 'live', 'rules', 'editor', 'devices']

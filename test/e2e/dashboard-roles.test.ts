@@ -45,6 +45,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
   },
   device: {
     Revoke: OPERATORS,
+    'Delete all it sent': ADMINS,
     'Edit settings': OPERATORS,
     'Edit those of the site': OPERATORS,
     'Show settings': ['vera'],
@@ -66,6 +67,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
   system: {
     Refresh: ALL,
     ...{ 'Add a user': ADMINS, 'Change …': ADMINS, 'Remove …': ADMINS, 'Make a key': ADMINS },
+    'Delete frames': ADMINS,
   },
   drawer: {
     Close: ALL,
@@ -82,7 +84,7 @@ const OFFERED: Record<string, Record<string, readonly Name[]>> = {
 const OPENED: Record<string, readonly Name[]> = {
   ...{ 'save search': ALL, account: ALL, about: ALL },
   ...{ enrol: OPERATORS, configuration: OPERATORS, 'rule editor': OPERATORS, 'starter packs': OPERATORS },
-  ...{ 'new user': ADMINS, 'new key': ADMINS },
+  ...{ 'new user': ADMINS, 'new key': ADMINS, deletion: ADMINS },
 }
 
 /** Names of what is of one kind, by kind; undefined: not looked at. */

@@ -50,6 +50,7 @@ const OVERLAYS: DashboardView[] = [
   { name: 'rule history', hash: '#/rules', ready: '.rule', act: press('History') },
   { name: 'starter packs', hash: '#/rules', ready: '.rule', act: press('Starter packs') },
   { name: 'new user', hash: '#/system', ready: '.rows', act: press('Add a user') },
+  { name: 'deletion', hash: '#/system', ready: '.rows', act: press('Delete frames') },
   { name: 'new key', hash: '#/system', ready: '.rows', act: press('Make a key') },
   { name: 'account', hash: '#/search', ready: '.session', act: page => page.locator('.session').click() },
   { name: 'about', hash: '#/search', ready: '.footer button', act: press('About this system') },

@@ -4,31 +4,41 @@ import type { FleetRow } from '../device-fleet.ts'
 import { revoke } from '../fleet-api.ts'
 import { useServices } from '../services.ts'
 import { useSession } from '../session.tsx'
+import { EraseDialog } from './erase-dialog.tsx'
 
 export interface DeviceActionsProps {
   readonly row: FleetRow
-  readonly onRevoked: () => void
+  /** Turned away, or all that it sent deleted. */
+  readonly onChanged: () => void
 }
 
-export function DeviceActions({ row, onRevoked }: DeviceActionsProps) {
+export function DeviceActions({ row, onChanged }: DeviceActionsProps) {
   const { api } = useServices()
   const { can } = useSession()
-  const [revoking, setRevoking] = useState(false)
-  const close = () => setRevoking(false)
-  if (row.enrolled === undefined || row.enrolled.revokedAt !== null || !can('operator')) return null
+  const [open, setOpen] = useState<'revoke' | 'erase'>()
+  const { site, node, enrolled } = row
+  const close = () => setOpen(undefined)
   return (
     <>
-      <button type="button" class="button" onClick={() => setRevoking(true)}>
-        Revoke
-      </button>
-      {revoking && (
+      {enrolled !== undefined && enrolled.revokedAt === null && can('operator') && (
+        <button type="button" class="button" onClick={() => setOpen('revoke')}>
+          Revoke
+        </button>
+      )}
+      {can('admin') && (
+        <button type="button" class="button" onClick={() => setOpen('erase')}>
+          Delete all it sent
+        </button>
+      )}
+      {open === 'erase' && <EraseDialog scope={{ site, node }} onErased={onChanged} onClose={close} />}
+      {open === 'revoke' && (
         <Confirm
-          title={`Revoke ${row.node}`}
+          title={`Revoke ${node}`}
           action="Revoke"
           onConfirm={() => revoke(api, row)}
           onDone={() => {
             close()
-            onRevoked()
+            onChanged()
           }}
           onClose={close}
         >

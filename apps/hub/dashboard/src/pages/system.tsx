@@ -10,6 +10,7 @@ import { useSession } from '../session.tsx'
 import { AuditTable } from './system-audit.tsx'
 import { Card, Figure, Panel } from './system-card.tsx'
 import { DriftTable } from './system-drift.tsx'
+import { EraseButton } from './system-erase.tsx'
 import { KeyList } from './system-keys.tsx'
 import { QuarantineList } from './system-quarantine.tsx'
 import { DiskCard, KeptCard } from './system-storage.tsx'
@@ -76,6 +77,12 @@ export function SystemPage() {
           </Panel>
           <Panel title="API keys" note="For programs. A key is shown once, when it is made.">
             <KeyList round={asked} onChanged={refresh} />
+          </Panel>
+          <Panel
+            title="Delete for good"
+            note="A site, a device, a camera or a stretch of time, with all that refers to it. It is counted first."
+          >
+            <EraseButton onErased={refresh} />
           </Panel>
           <Panel
             title="Quarantine"
