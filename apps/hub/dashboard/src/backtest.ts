@@ -1,4 +1,4 @@
-import { ApiError, failureOf, offlineFailure } from './api.ts'
+import { ApiError, failureOf, offlineFailure } from './api-error.ts'
 import type { Frame, Rule, Severity } from './api-types.ts'
 
 /** What a rule would have raised on stored frames: the last line of `POST /rules/backtest`. */

@@ -1,4 +1,5 @@
-import { type ApiClient, type ApiError, asApiError } from './api.ts'
+import type { ApiClient } from './api.ts'
+import { type ApiError, asApiError } from './api-error.ts'
 import type { FleetNode, Frame, Incident } from './api-types.ts'
 import { type EventStream, LiveConnection, type LiveEventName, type LiveState } from './live-connection.ts'
 import { cameraKey } from './search-query.ts'

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { asApiError } from './api.ts'
+import { asApiError } from './api-error.ts'
 import { useResource, useServices } from './services.ts'
 
 /** The address that was pasted, when nothing but an address was. */

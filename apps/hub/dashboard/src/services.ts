@@ -1,6 +1,7 @@
 import { createContext } from 'preact'
 import { useContext, useEffect, useRef, useState } from 'preact/hooks'
-import { type ApiClient, type ApiError, asApiError } from './api.ts'
+import type { ApiClient } from './api.ts'
+import { type ApiError, asApiError } from './api-error.ts'
 import type { LiveStore, LiveView } from './live-store.ts'
 
 /** What pages need of the outside; made in main.tsx. */

@@ -1,6 +1,6 @@
 import { type ComponentChildren, createContext } from 'preact'
 import { useContext, useEffect, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from './api.ts'
+import { type ApiError, asApiError } from './api-error.ts'
 import type { Role, SessionState } from './api-types.ts'
 import { ErrorState } from './components/states.tsx'
 import { SignInPage } from './pages/sign-in.tsx'

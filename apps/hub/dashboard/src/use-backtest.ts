@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { ApiError, asApiError } from './api.ts'
+import { ApiError, asApiError } from './api-error.ts'
 import type { Rule } from './api-types.ts'
 import {
   type BacktestOptions,

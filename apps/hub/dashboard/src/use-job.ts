@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from './api.ts'
+import { type ApiError, asApiError } from './api-error.ts'
 
 export interface Job {
   readonly busy: boolean

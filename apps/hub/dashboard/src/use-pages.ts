@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from './api.ts'
+import { type ApiError, asApiError } from './api-error.ts'
 import type { HitPage } from './hit-pages.ts'
 
 export interface Pages extends Pick<HitPage, 'frames'> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { ApiClient, ApiError, type Fetch, failureOf } from '../../dashboard/src/api.ts'
+import { ApiClient, type Fetch } from '../../dashboard/src/api.ts'
+import { ApiError, failureOf } from '../../dashboard/src/api-error.ts'
 
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status })
 const client = (fetch: Fetch) => new ApiClient({ fetch })

@@ -1,5 +1,5 @@
 import { useId, useRef, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { Frame } from '../api-types.ts'
 import { Icon } from '../icons.tsx'
 import { formatHash } from '../router.ts'

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { ApiError } from '../api.ts'
+import type { ApiError } from '../api-error.ts'
 import { sentence } from '../format.ts'
 import { Icon, type IconName } from '../icons.tsx'
 

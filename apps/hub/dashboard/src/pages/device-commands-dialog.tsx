@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { FleetNode } from '../api-types.ts'
 import { COMMAND_NAMES } from '../command-names.ts'
 import { isOver } from '../command-result.ts'

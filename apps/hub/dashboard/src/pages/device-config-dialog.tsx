@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'

@@ -41,7 +41,7 @@ export function DevicePage({ name, row, frames, hub, onChanged }: DevicePageProp
             {row?.node ?? name} {row !== undefined && <StandingPill standing={row.standing} />}
           </h1>
         </div>
-        {row !== undefined && <DeviceActions row={row} onChanged={onChanged} />}
+        <DeviceActions row={row} onChanged={onChanged} />
       </header>
       {row === undefined && (
         <EmptyState icon="chip" title="There is no such device">

@@ -5,7 +5,7 @@ import {
   reachOf,
 } from '@sightline/core/moderation/audience.js'
 import { useState } from 'preact/hooks'
-import type { ApiError } from '../api.ts'
+import type { ApiError } from '../api-error.ts'
 import type { Rule, Severity } from '../api-types.ts'
 import { Field, Switch } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { RulesDocument } from '../api-types.ts'
 import { Modal } from '../components/modal.tsx'
 import { plural } from '../format.ts'

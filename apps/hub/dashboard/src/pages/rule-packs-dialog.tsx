@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import { Modal } from '../components/modal.tsx'
 import { ErrorNote, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { plural } from '../format.ts'

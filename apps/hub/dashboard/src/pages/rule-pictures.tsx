@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { asApiError } from '../api.ts'
+import { asApiError } from '../api-error.ts'
 import { Thumbnail } from '../components/thumbnail.tsx'
 import { Icon } from '../icons.tsx'
 import { pictureIn, preparePicture } from '../picture.ts'

@@ -1,6 +1,6 @@
 import { reachOf } from '@sightline/core/moderation/audience.js'
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { Rule, RulesDocument } from '../api-types.ts'
 import { EmptyState, ErrorState, SkeletonCards } from '../components/states.tsx'
 import { Icon } from '../icons.tsx'

@@ -1,4 +1,4 @@
-import type { ApiError } from '../api.ts'
+import type { ApiError } from '../api-error.ts'
 import { ErrorNote } from '../components/states.tsx'
 import { Icon } from '../icons.tsx'
 

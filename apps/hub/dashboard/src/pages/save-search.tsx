@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { SavedQuestion } from '../api-types.ts'
 import { Field } from '../components/field.tsx'
 import { Modal } from '../components/modal.tsx'

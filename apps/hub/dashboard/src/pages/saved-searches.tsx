@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { SavedSearch } from '../api-types.ts'
 import { Ago } from '../components/marks.tsx'
 import { ErrorNote } from '../components/states.tsx'

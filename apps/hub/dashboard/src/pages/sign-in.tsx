@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { type ApiError, asApiError } from '../api.ts'
+import { type ApiError, asApiError } from '../api-error.ts'
 import type { SessionState } from '../api-types.ts'
 import { Field } from '../components/field.tsx'
 import { ErrorNote } from '../components/states.tsx'
