@@ -86,6 +86,12 @@ it('refuses more than there is room for, and changes nothing then', async () => 
   await expect(store.append(delivery([4], add))).rejects.toMatchObject({ code: 'TAG_LIMIT' })
   expect(store.tags()).toEqual([])
   expect(store.frame(idOf(4))).toBeUndefined()
+  // Not even the frames before the one that has no room.
+  await store.changeTags({ frames: [idOf(2)], add: add.slice(0, 16), remove: [] })
+  await expect(give('one too many', 1, 2)).rejects.toMatchObject({ code: 'TAG_LIMIT' })
+  expect(store.frame(idOf(1))).not.toHaveProperty('tags')
+  expect(store.tagged('one too many', 0, 10)).toEqual([])
+  await store.changeTags({ frames: [idOf(2)], add: [], remove: add })
 
   await store.append(delivery(Array.from({ length: 96 }, (_, i) => 4 + i)))
   for (let tag = 0, seq = 1; tag < 1000; tag += 16, seq++) {
